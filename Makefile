@@ -1,0 +1,38 @@
+# make serve   the chat page on http://127.0.0.1:7860, over index/, built from seeds/ if there is none
+# make test    format, lint, types, and all tests with coverage
+# make format  rewrites the code in the project's format
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := src app.py tests training benchmarks
+
+.PHONY: serve test format clean
+
+serve: $(VENV)/runtime.installed
+	$(BIN)/python app.py
+
+test: $(VENV)/test.installed
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov
+
+format: $(VENV)/test.installed
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# Each stamp stands for one set of packages, and is made anew when what it depends on changes.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/test.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,training]"
+	touch $@ $(VENV)/runtime.installed
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .coverage

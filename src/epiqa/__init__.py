@@ -1,0 +1,15 @@
+"""EpiQA answers questions about a folder of documents, offline, in the documents' own words.
+
+>>> from epiqa import EpiQA
+>>> qa = EpiQA.build(["seeds"], index="index")
+>>> answer = qa.ask("Who presided over the meeting on February 2?")
+>>> answer.text, answer.confidence, answer.citations[0].quote
+"""
+
+from epiqa.errors import EpiQAError
+from epiqa.pipeline import EpiQA
+from epiqa.types import Answer, Candidate, Chunk, Citation, Document, Passage, Span
+
+__version__ = "0.1.0"
+
+__all__ = ["Answer", "Candidate", "Chunk", "Citation", "Document", "EpiQA", "EpiQAError", "Passage", "Span"]

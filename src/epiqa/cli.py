@@ -1,0 +1,375 @@
+"""The `epiqa` command. Results go to standard output, messages and progress to standard error.
+
+Exit codes: 0 done, 1 no answer in the documents (`ask` alone), 2 the call or its input was wrong, 3 the
+index is missing or damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from epiqa import __version__
+from epiqa.errors import EpiQAError, QuestionError
+from epiqa.pipeline import TOP_K, EpiQA, add_paths, remove_document, verify_index
+from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
+
+NO_ANSWER = "The documents don't answer this."
+NEAREST_PASSAGES = 3
+LISTED_PATHS = 5
+
+app = typer.Typer(
+    help="Answers questions about a folder of documents, offline, in the documents' own words.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+documents_app = typer.Typer(help="What is in the index.", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(documents_app, name="documents")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="The index directory.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+TopK = Annotated[int, typer.Option("--top-k", metavar="N", min=1, max=1000, help="How many passages.")]
+ReaderOption = Annotated[
+    str | None,
+    typer.Option("--reader", metavar="DIR", help="A question-answering model instead of the bundled one."),
+]
+DEFAULT_INDEX = Path("index")
+
+
+class Mode(str, Enum):
+    """How `evaluate` asks a SQuAD file."""
+
+    open = "open"
+    reader = "reader"
+
+
+def main() -> None:
+    """Runs the command; an EpiQAError becomes one message and its exit code."""
+    try:
+        app()
+    except EpiQAError as error:
+        err.print(f"epiqa: {escape(str(error))}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("epiqa: stopped")
+        sys.exit(130)
+
+
+def _print_version(*, value: bool) -> None:
+    if value:
+        print(f"epiqa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _print_version(value=value),
+            is_eager=True,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Answers questions about a folder of documents, offline, in the documents' own words."""
+
+
+@app.command("index")
+def index_command(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders to add.")],
+    index: IndexOption = DEFAULT_INDEX,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            "--embedder", metavar="NAME", help="A sentence-transformers model instead of the bundled one."
+        ),
+    ] = None,
+) -> None:
+    """Add or update documents."""
+
+    def say_waiting() -> None:
+        err.print(f"Another process is writing {escape(str(index))}; waiting until it is done.")
+
+    with _progress() as advance:
+        report = add_paths(paths, index, embedder=embedder, on_progress=advance, on_wait=say_waiting)
+    _print_report(report)
+    info = EpiQA.open(index).info
+    out.print(f"{index} holds {info.documents} documents in {info.chunks} chunks.", markup=False)
+
+
+@documents_app.callback()
+def _documents(context: typer.Context, index: IndexOption = DEFAULT_INDEX) -> None:
+    """What is in the index."""
+    if context.invoked_subcommand is None:
+        list_command(index)
+
+
+@documents_app.command("list")
+def list_command(index: IndexOption = DEFAULT_INDEX) -> None:
+    """List the documents: id, date, chunks, path and title."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("ID", "Date", "Chunks", "Path", "Title"):
+        table.add_column(column, overflow="fold", justify="right" if column == "Chunks" else "left")
+    for document in EpiQA.open(index).documents():
+        date = document.date.written if document.date else ""
+        cells = (document.id, date, str(document.chunks), document.path, document.title)
+        table.add_row(*map(escape, cells))
+    Console(highlight=False).print(table)
+
+
+@documents_app.command("remove")
+def remove_command(
+    document_id: Annotated[str, typer.Argument(metavar="ID", help="As `documents list` shows it.")],
+    index: IndexOption = DEFAULT_INDEX,
+) -> None:
+    """Remove a document from the index; its file stays."""
+    remove_document(document_id, index)
+    out.print(f"Removed {document_id}.", markup=False)
+
+
+@app.command("ask")
+def ask_command(
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    index: IndexOption = DEFAULT_INDEX,
+    as_json: JsonOption = False,
+    top_k: TopK = TOP_K,
+    reader: ReaderOption = None,
+) -> None:
+    """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
+    qa = EpiQA.open(index, reader=reader)
+    answer = qa.ask(question, top_k=top_k)
+    if as_json:
+        print(json.dumps(answer_as_json(answer, qa.info), ensure_ascii=False))
+    else:
+        _print_answer(answer, qa.info)
+    if not answer.is_answered:
+        raise typer.Exit(1)
+
+
+@app.command("search")
+def search_command(
+    query: Annotated[str, typer.Argument(metavar="QUERY")],
+    index: IndexOption = DEFAULT_INDEX,
+    as_json: JsonOption = False,
+    top_k: TopK = 10,
+) -> None:
+    """Show the passages that a query finds, best first."""
+    passages = EpiQA.open(index).search(query, top_k=top_k)
+    if as_json:
+        found = {"query": query, "passages": [passage_as_json(passage) for passage in passages]}
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for rank, passage in enumerate(passages, start=1):
+        _print_passage(rank, passage)
+
+
+@app.command("chat")
+def chat_command(index: IndexOption = DEFAULT_INDEX, reader: ReaderOption = None) -> None:
+    """Ask one question after the other; an empty line or Ctrl-D ends it."""
+    qa = EpiQA.open(index, reader=reader)
+    out.print(f"{qa.info.documents} documents. An empty line ends the conversation.", markup=False)
+    while question := _next_question():
+        try:
+            _print_answer(qa.ask(question), qa.info)
+        except QuestionError as error:
+            err.print(f"epiqa: {error}", markup=False)
+
+
+@app.command("serve")
+def serve_command(
+    index: IndexOption = DEFAULT_INDEX,
+    host: Annotated[str, typer.Option("--host", metavar="H", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="P", help="The port to listen on.")] = 7860,
+    reader: ReaderOption = None,
+) -> None:
+    """Open the chat page."""
+    qa = EpiQA.open(index, reader=reader)
+    from epiqa.web import serve  # late: Gradio takes seconds to import
+
+    serve(qa, host=host, port=port)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="JSONL, SQuAD JSON, or a BEIR folder.")],
+    index: IndexOption = DEFAULT_INDEX,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="Of a SQuAD file: the question alone, or with its paragraph.")
+    ] = Mode.open,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the measures as JSON; - is standard output."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page with every question.")
+    ] = None,
+    reader: ReaderOption = None,
+) -> None:
+    """Measure the answers, or the retrieval, on a question set."""
+    from epiqa import evaluation
+
+    with _progress() as advance:
+        result = evaluation.evaluate(
+            questions,
+            index=index,
+            mode=mode.value,
+            reader=reader,
+            on_progress=lambda done, total: advance(done, total, "questions"),
+        )
+    if report is not None:
+        evaluation.write_report(result, str(questions), report)
+    text = json.dumps(result.measures, indent=2)
+    if json_file == Path("-"):
+        print(text)
+        return
+    if json_file is not None:
+        _write(json_file, text + "\n")
+    for name, value in evaluation.flat_measures(result.measures):
+        out.print(f"{name:<28} {value:>10}", markup=False)
+
+
+@app.command("verify")
+def verify_command(index: IndexOption = DEFAULT_INDEX) -> None:
+    """Re-hash every file of the index and check every chunk against its document."""
+    info = verify_index(index)
+    out.print(
+        f"{index} is sound: generation {info.generation}, {info.documents} documents,"
+        f" {info.chunks} chunks, each the text of its document to the letter.",
+        markup=False,
+    )
+
+
+def answer_as_json(answer: Answer, info: IndexInfo) -> dict[str, Any]:
+    """Returns what `ask --json` prints; of an answer found in several places, each is a row of `answers`."""
+    return {
+        "question": answer.question,
+        "is_answered": answer.is_answered,
+        "text": answer.text,
+        "confidence": round(answer.confidence, 4),
+        "answers": [
+            {
+                "text": citation.quote,
+                "confidence": round(candidate.confidence, 4),
+                "citation": _citation_as_json(citation),
+            }
+            for candidate in (answer.candidates if answer.is_answered else ())
+            for citation in candidate.citations
+        ],
+        "timings_ms": dict(answer.timings_ms),
+        "index": {"generation": info.generation, "documents": info.documents, "chunks": info.chunks},
+    }
+
+
+def passage_as_json(passage: Passage) -> dict[str, Any]:
+    """Returns a row of what `search --json` prints."""
+    return {
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "path": passage.path,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.quote,
+        "score": passage.score,
+        "dense": passage.dense,
+        "lexical": passage.lexical,
+    }
+
+
+def _citation_as_json(citation: Citation) -> dict[str, Any]:
+    return asdict(citation) | {"date": citation.date.written if citation.date else None}
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Shows a bar on standard error, where that is a terminal; yields the function that moves it."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+
+
+def _print_report(report: IndexReport) -> None:
+    for label, paths in (
+        ("added", report.added),
+        ("replaced", report.replaced),
+        ("unchanged", report.unchanged),
+    ):
+        if paths:
+            out.print(f"{label} {len(paths)}: {_some(paths)}", markup=False)
+    for path, reason in report.skipped:
+        err.print(f"skipped {path}: {reason}", markup=False)
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:LISTED_PATHS])
+    return shown if len(paths) <= LISTED_PATHS else f"{shown} and {len(paths) - LISTED_PATHS} more"
+
+
+def _print_answer(answer: Answer, info: IndexInfo) -> None:
+    if answer.text is None:
+        out.print(f"{NO_ANSWER} {info.documents} documents were searched.", markup=False)
+        if answer.passages:
+            out.print("The nearest passages:", markup=False)
+        for rank, passage in enumerate(answer.passages[:NEAREST_PASSAGES], start=1):
+            _print_passage(rank, passage)
+        return
+    out.print(f"[bold]{escape(answer.text)}[/bold]  (confidence {answer.confidence:.2f})")
+    for citation in answer.citations:
+        _print_citation(citation)
+    for candidate in answer.candidates[1:]:
+        out.print(f"or: {candidate.text}  (confidence {candidate.confidence:.2f})", markup=False)
+
+
+def _print_citation(citation: Citation) -> None:
+    before, quote, after = (escape(part) for part in (citation.before, citation.quote, citation.after))
+    out.print(f"  “{before}[bold]{quote}[/bold]{after}”")
+    out.print(f"  — {_source(citation)}, characters {citation.start} to {citation.end}", markup=False)
+
+
+def _print_passage(rank: int, passage: Passage) -> None:
+    out.print(f"{rank}. {_source(passage)}, score {passage.score:.4f}", markup=False)
+    out.print(f"   {' '.join(passage.quote.split())}", markup=False)
+
+
+def _source(place: Citation | Passage) -> str:
+    date = f", {place.date.written}" if place.date else ""
+    page = f", page {place.page}" if place.page else ""
+    return f"{place.title}{date}, {place.path}{page}"
+
+
+def _next_question() -> str:
+    try:
+        return input("? " if sys.stdin.isatty() else "").strip()
+    except EOFError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error

@@ -1,0 +1,374 @@
+"""EpiQA: the one place where the stages meet; the shell, the page and the evaluation call it, nothing below.
+
+It adds no logic of its own to an answer: it opens things, orders the calls, and takes the time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from epiqa import index as storage
+from epiqa.answer import answer, bundled_calibration
+from epiqa.chunk import chunk
+from epiqa.embed import load_embedder, titled
+from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError, QuestionError
+from epiqa.index import Index, IndexWriter
+from epiqa.ingest import find_files, make_document, normalise, read_document
+from epiqa.read import load_reader
+from epiqa.retrieve import Method, retrieve
+from epiqa.types import (
+    Answer,
+    Chunk,
+    Document,
+    DocumentInfo,
+    Embedder,
+    IndexInfo,
+    IndexReport,
+    Passage,
+    Reader,
+)
+
+AnyPath = str | os.PathLike[str]
+OnProgress = Callable[[int, int, str], None]
+
+TOP_K = 8
+MAX_TOP_K = 1000
+MAX_QUESTION_CHARACTERS = 1000
+# Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
+EMBED_CHUNKS = 256
+
+__all__ = [
+    "EpiQA",
+    "Method",
+    "TextQA",
+    "add_documents",
+    "add_paths",
+    "check_question",
+    "remove_document",
+    "verify_index",
+]
+
+_log = logging.getLogger("epiqa")
+
+
+def check_question(question: str) -> str:
+    """Returns the question, trimmed and normalised.
+
+    Raises QuestionError when it is empty, without a word, or too long.
+    """
+    question = unicodedata.normalize("NFC", question.encode("utf-8", "replace").decode("utf-8")).strip()
+    if not question:
+        raise QuestionError("the question is empty: ask one in a few words, such as Who presided over the meeting?")
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise QuestionError(
+            f"the question has {len(question)} characters, more than {MAX_QUESTION_CHARACTERS}: shorten it"
+        )
+    if not re.search(r"\w", question):
+        raise QuestionError(f"the question {question!r} has no words: ask one in a few words")
+    return question
+
+
+class EpiQA:
+    """An index with the models to question it. Models are loaded when first needed.
+
+    `reader` is the bundled one for None, else a local folder (see `read.load_reader`) or an object that
+    meets the `Reader` protocol; `embedder` likewise (see `embed.load_embedder`), and for None the one that
+    made the index. A running question sees one generation of the index, whole.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        index: Index,
+        *,
+        embedder: Embedder | str | None = None,
+        reader: Reader | str | None = None,
+    ) -> None:
+        self.directory = directory
+        self._index = index
+        self._given_embedder = embedder
+        self._given_reader = reader
+
+    @classmethod
+    def build(
+        cls,
+        paths: Iterable[AnyPath],
+        index: AnyPath = "index",
+        *,
+        embedder: Embedder | str | None = None,
+        reader: Reader | str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> EpiQA:
+        """Indexes files and folders and opens the index; what an index there already held stays.
+
+        `on_progress` is called with the number of files done, of all files, and the file at hand. Files
+        that cannot be read are logged as warnings with the reason, and the rest goes on. Raises
+        EpiQAError when not one document could be read, and what `open` raises.
+        """
+        report = add_paths(paths, index, embedder=embedder, on_progress=on_progress)
+        for path, reason in report.skipped:
+            _log.warning("skipped %s: %s", path, reason)
+        return cls.open(index, embedder=embedder, reader=reader)
+
+    @classmethod
+    def open(
+        cls,
+        index: AnyPath = "index",
+        *,
+        embedder: Embedder | str | None = None,
+        reader: Reader | str | None = None,
+    ) -> EpiQA:
+        """Opens an index after checking its files' SHA-256.
+
+        Raises IndexMissingError, IndexDamagedError, or EmbedderMismatchError.
+        """
+        directory = Path(index)
+        qa = cls(directory, Index.open(directory), embedder=embedder, reader=reader)
+        if embedder is not None:
+            _ = qa.embedder
+        return qa
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedder of the index; raises EmbedderMismatchError when the given one is another."""
+        return _matching(self._given_embedder, self._index.embedder_name, self._index.info.embedder, self.directory)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reader."""
+        return _reader(self._given_reader)
+
+    @property
+    def info(self) -> IndexInfo:
+        """What the open generation holds."""
+        return self._index.info
+
+    def documents(self) -> list[DocumentInfo]:
+        """Returns all documents, by path."""
+        return self._index.documents()
+
+    def document_text(self, document_id: str) -> str | None:
+        """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
+        return self._index.text(document_id)
+
+    def add(self, paths: Iterable[AnyPath], *, on_progress: OnProgress | None = None) -> IndexReport:
+        """Adds or updates documents, as `build` does, and goes on with the new generation."""
+        report = add_paths(paths, self.directory, embedder=self.embedder, on_progress=on_progress)
+        self._reopen()
+        return report
+
+    def remove(self, document_id: str) -> None:
+        """Removes a document from the index; raises EpiQAError when there is none of that id."""
+        remove_document(document_id, self.directory)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        self._index = Index.open(self.directory)
+
+    def search(self, query: str, *, top_k: int = 10, method: Method = "fused") -> list[Passage]:
+        """Returns up to `top_k` passages, best first; raises QuestionError for an unusable query."""
+        return retrieve(
+            check_question(query), self._index, self.embedder, top_k=_checked_top_k(top_k), method=method
+        )
+
+    def ask(self, question: str, *, top_k: int = TOP_K) -> Answer:
+        """Answers a question from the `top_k` best passages, or says that the documents don't.
+
+        Raises QuestionError for an unusable question.
+        """
+        question = check_question(question)
+        begun = time.perf_counter()
+        passages = retrieve(question, self._index, self.embedder, top_k=_checked_top_k(top_k))
+        return _read_and_answer(question, passages, self.reader, begun)
+
+
+class TextQA:
+    """Answers questions from a text given with each, without an index; models as in `EpiQA`."""
+
+    def __init__(self, *, embedder: Embedder | str | None = None, reader: Reader | str | None = None) -> None:
+        self._embedder = _embedder(embedder)
+        self._reader = _reader(reader)
+
+    def ask(self, question: str, text: str, *, title: str = "") -> Answer:
+        """Answers a question from one text alone; offsets refer to `text`.
+
+        Raises QuestionError for an unusable question, EpiQAError when `text` is not normalised (NFC, line
+        feeds), for then offsets could not refer to it.
+        """
+        question = check_question(question)
+        if normalise(text) != text:
+            raise EpiQAError("the text is not normalised: give the result of epiqa.ingest.normalise")
+        begun = time.perf_counter()
+        document = make_document(text, path="text", location="text", title=title or None)
+        vectors = self._embedder.encode([question, titled(document.title, text)])
+        passage = Passage(
+            document_id=document.id,
+            title=document.title,
+            path=document.path,
+            date=document.date,
+            page=None,
+            start=0,
+            end=len(text),
+            quote=text,
+            score=float(vectors[0] @ vectors[1]),
+            dense=float(vectors[0] @ vectors[1]),
+        )
+        return _read_and_answer(question, [passage], self._reader, begun)
+
+
+def _read_and_answer(question: str, passages: Sequence[Passage], reader: Reader, begun: float) -> Answer:
+    """Runs the last two stages and notes the time that each stage took since `begun`."""
+    retrieved = time.perf_counter()
+    spans = reader.read(question, passages)
+    read = time.perf_counter()
+    result = answer(question, spans, passages, bundled_calibration())
+    done = time.perf_counter()
+    seconds = {
+        "retrieve": retrieved - begun,
+        "read": read - retrieved,
+        "answer": done - read,
+        "total": done - begun,
+    }
+    return replace(result, timings_ms={name: round(value * 1000, 3) for name, value in seconds.items()})
+
+
+def add_paths(
+    paths: Iterable[AnyPath],
+    index: AnyPath = "index",
+    *,
+    embedder: Embedder | str | None = None,
+    on_progress: OnProgress | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> IndexReport:
+    """Adds files and folders to an index, making it where there is none.
+
+    A file that was indexed before is replaced if its content changed. `on_wait` is called when another
+    process is writing and this one must wait. Raises EpiQAError when not one document could be read; the
+    index is then as it was.
+    """
+    files, errors = find_files(paths)
+    unchanged: list[str] = []
+    with IndexWriter(Path(index), on_wait=on_wait) as writer:
+
+        def new_documents() -> Iterator[Document]:
+            for done, path in enumerate(files):
+                if on_progress:
+                    on_progress(done, len(files), str(path))
+                try:
+                    document = read_document(path)
+                except IngestError as error:
+                    errors.append(error)
+                    continue
+                if writer.has(document):
+                    unchanged.append(document.path)
+                else:
+                    yield document
+
+        added, replaced = _write(writer, new_documents(), embedder, Path(index))
+        if on_progress and files:
+            on_progress(len(files), len(files), str(files[-1]))
+    if not (added or replaced or unchanged):
+        reasons = "; ".join(str(error) for error in errors) or "no path was given"
+        raise EpiQAError(f"nothing was indexed: {reasons}")
+    return IndexReport(
+        added=tuple(added),
+        unchanged=tuple(unchanged),
+        replaced=tuple(replaced),
+        skipped=tuple((error.path, error.reason) for error in errors),
+    )
+
+
+def add_documents(
+    documents: Iterable[Document], index: AnyPath = "index", *, embedder: Embedder | str | None = None
+) -> None:
+    """Adds documents that are not files, such as the paragraphs of a question set, to an index."""
+    with IndexWriter(Path(index)) as writer:
+        _write(writer, documents, embedder, Path(index))
+
+
+def remove_document(document_id: str, index: AnyPath = "index") -> None:
+    """Removes a document from an index; raises EpiQAError when there is none of that id."""
+    Index.open(Path(index)).close()
+    with IndexWriter(Path(index)) as writer:
+        if not writer.remove(document_id):
+            raise EpiQAError(
+                f"there is no document {document_id!r} in {index}: see epiqa documents list --index {index}"
+            )
+        writer.commit()
+
+
+def verify_index(index: AnyPath = "index") -> IndexInfo:
+    """Re-hashes every file of an index and re-checks every chunk against its document.
+
+    Returns what it holds; raises IndexMissingError or IndexDamagedError.
+    """
+    return storage.verify(Path(index))
+
+
+def _write(
+    writer: IndexWriter, documents: Iterable[Document], embedder: Embedder | str | None, directory: Path
+) -> tuple[list[str], list[str]]:
+    """Stores documents and commits if there were any; returns the paths added and those replaced."""
+    if writer.fingerprint is None:
+        model = _embedder(embedder)
+        writer.set_embedder(model)
+    else:
+        model = _matching(embedder, writer.embedder, writer.fingerprint, directory)
+    added: list[str] = []
+    replaced: list[str] = []
+    for batch in _batches(documents):
+        texts = [titled(document.title, piece.quote) for document, pieces in batch for piece in pieces]
+        vectors = model.encode(texts)
+        first = 0
+        for document, pieces in batch:
+            was_there = writer.add(document, pieces, vectors[first : first + len(pieces)])
+            (replaced if was_there else added).append(document.path)
+            first += len(pieces)
+    if added or replaced:
+        writer.commit()
+    return added, replaced
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
+    """Yields chunked documents in groups of at least `EMBED_CHUNKS` chunks."""
+    batch: list[tuple[Document, list[Chunk]]] = []
+    for document in documents:
+        batch.append((document, chunk(document)))
+        if sum(len(pieces) for _, pieces in batch) >= EMBED_CHUNKS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _embedder(given: Embedder | str | None) -> Embedder:
+    return load_embedder(given) if given is None or isinstance(given, str) else given
+
+
+def _reader(given: Reader | str | None) -> Reader:
+    return load_reader(given) if given is None or isinstance(given, str) else given
+
+
+def _matching(given: Embedder | str | None, stored: str, fingerprint: str, directory: Path) -> Embedder:
+    """Returns the embedder to use with an index; raises EmbedderMismatchError when it did not make it."""
+    model = _embedder(stored if given is None else given)
+    if model.fingerprint != fingerprint:
+        raise EmbedderMismatchError(
+            f"the index in {directory} was built with {stored} ({fingerprint}), this embedder is {model.name}"
+            f" ({model.fingerprint}): use that one, or build another index with epiqa index PATH… --index DIR"
+        )
+    return model
+
+
+def _checked_top_k(top_k: int) -> int:
+    if not 1 <= top_k <= MAX_TOP_K:
+        raise EpiQAError(f"top_k is {top_k}: it must be from 1 to {MAX_TOP_K}")
+    return top_k

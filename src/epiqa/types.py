@@ -1,0 +1,208 @@
+"""The values that travel between the stages, and the two protocols a model must meet.
+
+All are frozen. Offsets count Unicode code points of `Document.text`, end exclusive, and for everything
+that carries `start`, `end` and `quote`: `document.text[start:end] == quote` (the verbatim invariant).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDate:
+    """A date as a document writes it; `year` is None where the document gives none.
+
+    `written` is a piece of the document, to the letter ("2022-05-11 13:00", "February 3").
+    """
+
+    written: str
+    month: int
+    day: int
+    year: int | None = None
+
+    @property
+    def iso(self) -> str:
+        """ISO 8601: "2022-05-11", or without a year "--02-03"."""
+        year = "-" if self.year is None else f"{self.year:04d}"
+        return f"{year}-{self.month:02d}-{self.day:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source file: its normalised text (Unicode NFC, line feeds) and its metadata.
+
+    `path` is as the user gave it, `location` absolute with links resolved. `pages` holds the offset at
+    which each page begins, and is empty for formats without pages.
+    """
+
+    id: str
+    title: str
+    path: str
+    location: str
+    text: str
+    date: DocumentDate | None = None
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of whole sentences of one document."""
+
+    document_id: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that retrieval returned, with the metadata that a citation needs.
+
+    `score` orders the passages, higher is better. Its parts: `dense` is the cosine of question and
+    chunk, `lexical` the BM25 score (higher is better), `fused` the reciprocal rank sum; a part is None
+    where that search did not return the chunk or was not asked.
+    """
+
+    document_id: str
+    title: str
+    path: str
+    date: DocumentDate | None
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    score: float
+    dense: float | None = None
+    lexical: float | None = None
+    fused: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A reader's candidate answer inside `passage`; `start` and `end` are offsets in the document.
+
+    `score` is the sum of the start and end logits, `null_score` the same sum for "no answer" in that
+    passage; `probability` in [0, 1] is the span's share of the passage's probability mass.
+    """
+
+    passage: Passage
+    start: int
+    end: int
+    quote: str
+    score: float
+    null_score: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where an answer stands. `before + quote + after` is the sentence around it, to the letter."""
+
+    document_id: str
+    title: str
+    path: str
+    date: DocumentDate | None
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One possible answer with every place that gives it; the first citation's quote is `text`."""
+
+    text: str
+    confidence: float
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `EpiQA.ask` returns.
+
+    `text` is None and `citations` empty when the documents do not answer the question; `confidence` in
+    [0, 1] is then that of the best candidate that was held back. `candidates` are in falling confidence,
+    the answer first; `passages` are those that were read, best first.
+    """
+
+    question: str
+    is_answered: bool
+    text: str | None
+    confidence: float
+    citations: tuple[Citation, ...]
+    candidates: tuple[Candidate, ...]
+    passages: tuple[Passage, ...]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """Which generation of the index is open, what it holds, and what made it."""
+
+    generation: str
+    documents: int
+    chunks: int
+    embedder: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A document as the index lists it, without its text."""
+
+    id: str
+    title: str
+    path: str
+    date: DocumentDate | None
+    characters: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What became of each path that `build` or `add` was given; paths as the user gave them.
+
+    `skipped` pairs a path with the reason.
+    """
+
+    added: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose inner product is their cosine."""
+
+    @property
+    def name(self) -> str:
+        """What `load_embedder` takes to load it again."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and content hash: two embedders with the same fingerprint give the same vectors."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of one vector."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Returns float32, shape (texts, dimensions), each row of length 1."""
+
+
+class Reader(Protocol):
+    """Finds candidate answers to a question in passages."""
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
+        """Returns the best few spans of each passage, in any order; never none for a passage with text."""
