@@ -22,10 +22,11 @@ STOPWORDS = frozenset(
 
 Offsets = tuple[int, int]
 
-# A CJK character counts as a word, and so does each 40 characters of a run without a break.
+# A CJK character counts as a word, and so does each 40 characters of a run without a break, or of signs.
 _CJK = "\u3040-\u30ff\u3400-\u9fff"
-_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]{{1,40}}")
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]{{1,40}}|[^\w\s]{{40}}")
 _MARKER = re.compile(r"\s*(?:#{1,6}\s|[-*+•|>]|\d{1,3}[.)]\s)")
+_ITEM_NUMBER = re.compile(r"\d{1,3}[.)]")
 _TERMINAL = re.compile(r"[.!?:;。！？：；][\"'”’)\]]*\s*$")
 # Text that was wrapped by hand has long lines except at the end of a paragraph.
 _SHORT_LINE = 50
@@ -53,12 +54,13 @@ def _continues(previous: str, line: str) -> bool:
     )
 
 
-def _blocks(text: str) -> Iterator[Offsets]:
-    """Yields the runs of lines across which a sentence may continue; the first line, a title, is one."""
+def _blocks(text: str, *, has_title: bool) -> Iterator[Offsets]:
+    """Yields the runs of lines across which a sentence may continue; a title, the first line, is one."""
     lines = text.splitlines(keepends=True)
     start = position = 0
     for number, line in enumerate(lines):
-        if number == 1 or (number > 1 and not _continues(lines[number - 1], line)):
+        is_after_title = has_title and number == 1
+        if is_after_title or (number and not _continues(lines[number - 1], line)):
             yield start, position
             start = position
         position += len(line)
@@ -71,12 +73,23 @@ def _trimmed(text: str, start: int, end: int) -> Offsets:
     return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))
 
 
-def sentence_offsets(text: str) -> list[Offsets]:
-    """Returns the offsets of the sentences of `text`, in order, without the whitespace between them."""
-    found = []
-    for block_start, block_end in _blocks(text):
+def sentence_offsets(text: str, *, has_title: bool = True) -> list[Offsets]:
+    """Returns the offsets of the sentences of `text`, in order, without the whitespace between them.
+
+    `has_title` says that the first line is a title, as in a whole document.
+    """
+    found: list[Offsets] = []
+    for block_start, block_end in _blocks(text, has_title=has_title):
+        number: Offsets | None = None  # of a list item, which belongs to the sentence after it
         for boundary in sentencex.get_sentence_boundaries("en", text[block_start:block_end]):
             start, end = _trimmed(text, block_start + boundary["start_index"], block_start + boundary["end_index"])
-            if start < end:
+            if start >= end:
+                continue
+            start, number = (number[0] if number else start), None
+            if _ITEM_NUMBER.fullmatch(text, start, end):
+                number = (start, end)
+            else:
                 found.append((start, end))
+        if number:
+            found.append(number)
     return found

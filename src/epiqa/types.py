@@ -205,4 +205,4 @@ class Reader(Protocol):
     """Finds candidate answers to a question in passages."""
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
-        """Returns the best few spans of each passage, in any order; never none for a passage with text."""
+        """Returns the best few spans of each passage, in any order."""

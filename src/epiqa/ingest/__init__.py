@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,9 +26,12 @@ MAX_TITLE_CHARACTERS = 200
 
 
 def normalise(text: str) -> str:
-    """Returns the text in the form all offsets refer to: Unicode NFC, line feeds, no byte order mark."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return unicodedata.normalize("NFC", text)
+    """Returns the text in the form all offsets refer to: Unicode NFC, line feeds, no byte order mark.
+
+    A lone surrogate, which no UTF-8 text can hold, becomes a question mark.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8").lstrip("\ufeff")
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def document_id(path: str, text: str) -> str:
@@ -43,8 +47,9 @@ def printable(path: str | os.PathLike[str]) -> str:
 def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[IngestError]]:
     """Lists the files to read, folders in alphabetical order and searched to the bottom.
 
-    In a folder, hidden files and folders are passed over, and links to folders are not followed. Returns
-    the files and what was wrong with the rest: a missing path, a format that is not known.
+    In a folder, hidden files and folders are passed over, and links to folders are not followed. A file that
+    is named twice is listed once. Returns the files and what was wrong with the rest: a missing path, a format
+    that is not known.
     """
     files: list[Path] = []
     errors: list[IngestError] = []
@@ -53,19 +58,28 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], lis
         errors.append(IngestError(printable(error.filename), error.strerror or str(error)))
 
     for path in map(Path, paths):
-        if path.is_dir():
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except FileNotFoundError:
+            errors.append(IngestError(printable(path), "there is no such file or folder"))
+            continue
+        except OSError as error:
+            errors.append(IngestError(printable(path), error.strerror or str(error)))
+            continue
+        if is_folder:
             before = len(files) + len(errors)
             for folder, subfolders, names in os.walk(path, onerror=note_unreadable):
                 subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
                 files += [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
             if len(files) + len(errors) == before:
                 errors.append(IngestError(printable(path), "the folder has no files"))
-        elif os.path.lexists(path):
-            files.append(path)
         else:
-            errors.append(IngestError(printable(path), "there is no such file or folder"))
-    known = [path for path in files if path.suffix.lower() in TITLE_FINDERS]
+            files.append(path)
+    unique: dict[str, Path] = {}
     for path in files:
+        unique.setdefault(os.path.realpath(path), path)
+    known = [path for path in unique.values() if path.suffix.lower() in TITLE_FINDERS]
+    for path in unique.values():
         if path.suffix.lower() not in TITLE_FINDERS:
             kinds = ", ".join(TITLE_FINDERS)
             suffix = printable(path.suffix) or "no suffix"
@@ -79,9 +93,9 @@ def read_document(path: Path) -> Document:
     Raises IngestError when it cannot be opened, is empty, or is not text.
     """
     name = printable(path)
-    if path.exists() and not path.is_file():
-        raise IngestError(name, "is not a regular file")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise IngestError(name, "is not a regular file")
         data = path.read_bytes()
         location = printable(path.resolve())
     except OSError as error:

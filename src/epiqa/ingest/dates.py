@@ -20,12 +20,14 @@ _DATE_LINE = re.compile(
     r"^\s*(?P<written>(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?)\s*$"
 )
+# A year counts only where punctuation ends it: "On February 3, 1200 people were tested" names none.
 _DATELINE = re.compile(
-    rf"^\s*On\s+(?P<written>(?:(?P<month>{_NAMES})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
-    rf"|(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month_last>{_NAMES}))"
-    r"(?:,?\s+(?P<year>\d{4}))?)\b",
-    re.MULTILINE,
+    rf"\s*On\s+(?P<written>(?:(?P<month>{_NAMES})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
+    rf"|(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month_last>{_NAMES}))\b"
+    r"(?:,?\s+(?P<year>\d{4})(?=\s*[,.;:\n]|\s*$))?)"
 )
+# Paragraphs whose first words may be the dateline: that of a title comes before that of the text.
+_OPENING_PARAGRAPHS = 2
 
 
 def _valid(written: str, year: int | None, month: int, day: int) -> DocumentDate | None:
@@ -39,16 +41,19 @@ def _valid(written: str, year: int | None, month: int, day: int) -> DocumentDate
 def find_date(text: str) -> DocumentDate | None:
     """Returns the date of the document, or None where it states none.
 
-    A line that is nothing but an ISO date, near the top, is preferred. Else the first paragraph that
-    opens with "On <month> <day>" gives it.
+    A line that is nothing but an ISO date, near the top, is preferred. Else the opening of the text gives it,
+    if that is "On <month> <day>".
     """
     for line in text.splitlines()[:_HEAD_LINES]:
         if match := _DATE_LINE.match(line):
             found = _valid(match["written"], int(match["year"]), int(match["month"]), int(match["day"]))
             if found:
                 return found
-    if match := _DATELINE.search(text):
-        month = _MONTHS.index(match["month"] or match["month_last"]) + 1
-        year = int(match["year"]) if match["year"] else None
-        return _valid(match["written"], year, month, int(match["day"] or match["day_first"]))
+    for paragraph in re.split(r"\n\s*\n", text.strip())[:_OPENING_PARAGRAPHS]:
+        if match := _DATELINE.match(paragraph):
+            month = _MONTHS.index(match["month"] or match["month_last"]) + 1
+            year = int(match["year"]) if match["year"] else None
+            found = _valid(match["written"], year, month, int(match["day"] or match["day_first"]))
+            if found:
+                return found
     return None
