@@ -34,7 +34,8 @@ class OnnxEmbedder:
     dimensions = 384
 
     def __init__(self) -> None:
-        self.fingerprint = f"{BUNDLED}-int8@{checksums()['embedder/model.onnx'][:16]}"
+        parts = "".join(checksums()[f"embedder/{name}"] for name in ("model.onnx", "tokenizer.json"))
+        self.fingerprint = f"{BUNDLED}-int8@{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
         self._tokenizer = graphs.bundled_tokenizer("embedder")
         self._session = graphs.bundled_session("embedder")
 
@@ -71,9 +72,9 @@ class SentenceTransformerEmbedder:
                 f" with safetensors weights, or the name of one in the local cache ({error})"
             ) from error
         self._model = model
-        self.name = name
+        self.name = str(Path(name).resolve()) if Path(name).is_dir() else name
         self.dimensions = int(model.encode(["width"]).shape[1])
-        self.fingerprint = f"{Path(name).name}@{_weights_hash(model)}"
+        self.fingerprint = f"sentence-transformers@{_hash(model)}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Returns float32, shape (texts, dimensions), rows of length 1."""
@@ -91,11 +92,12 @@ def load_embedder(name: str | None = None) -> Embedder:
     return OnnxEmbedder() if name in (None, BUNDLED) else SentenceTransformerEmbedder(name)
 
 
-def _weights_hash(model: Any) -> str:
-    """Returns 16 hexadecimal digits over the names and values of all weights."""
+def _hash(model: Any) -> str:
+    """Returns 16 hexadecimal digits over a model's modules, vocabulary and weights."""
     import torch
 
-    digest = hashlib.sha256()
+    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    digest = hashlib.sha256(f"{model}{vocabulary}".encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

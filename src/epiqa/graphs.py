@@ -37,7 +37,7 @@ def bundled_session(model: str) -> onnxruntime.InferenceSession:
 
 
 def bundled_tokenizer(model: str) -> Tokenizer:
-    """Opens the bundled tokenizer of "embedder" or "reader"; truncation and stride are set in the file."""
+    """Opens the bundled tokenizer of "embedder" or "reader"; with the truncation that is set in its file."""
     tokenizer = Tokenizer.from_str(read_bundled(f"{model}/tokenizer.json").decode("utf-8"))
     tokenizer.no_padding()
     return tokenizer

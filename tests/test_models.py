@@ -1,0 +1,47 @@
+"""The bundled weights: complete, unaltered, and described."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from epiqa import models
+from epiqa.errors import ModelError
+
+
+def test_every_model_file_has_its_checksum_and_every_model_its_card() -> None:
+    files = {
+        p.relative_to(models.ROOT).as_posix() for p in models.ROOT.rglob("*") if p.suffix in {".onnx", ".json"}
+    }
+    assert files == set(models.checksums())
+    for model in ("embedder", "reader"):
+        card = (models.ROOT / model / "README.md").read_text("utf-8")
+        assert models.checksums()[f"{model}/model.onnx"] in card
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a graph", None])
+def test_an_altered_or_missing_file_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+) -> None:
+    shutil.copytree(models.ROOT / "reader", tmp_path / "reader")
+    known = models.checksums()
+    monkeypatch.setattr(models, "checksums", lambda: known)
+    monkeypatch.setattr(models, "ROOT", tmp_path)
+    assert models.read_bundled("reader/tokenizer.json")
+    if damage is None:
+        (tmp_path / "reader" / "model.onnx").unlink()
+    else:
+        (tmp_path / "reader" / "model.onnx").write_bytes(damage)
+    with pytest.raises(ModelError, match=r"reader/model.onnx.*reinstall epiqa"):
+        models.read_bundled("reader/model.onnx")
+
+
+def test_a_file_that_is_not_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.onnx").write_bytes(b"anything")
+    known = models.checksums()
+    monkeypatch.setattr(models, "checksums", lambda: known)
+    monkeypatch.setattr(models, "ROOT", tmp_path)
+    with pytest.raises(ModelError, match="altered"):
+        models.read_bundled("other.onnx")

