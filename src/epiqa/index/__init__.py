@@ -1,0 +1,17 @@
+"""Vectors, text and words on disk; the only package that imports faiss.
+
+An index directory holds
+
+    CURRENT                  the name of the live generation and the SHA-256 of its manifest
+    LOCK                     held by the one process that writes
+    generations/g000001/     manifest.json, vectors.faiss, text.sqlite; never changed once it is current
+
+`Index` reads one generation; `IndexWriter` makes the next one beside it and switches to it by renaming a
+new `CURRENT` over the old. Both know documents, chunks and vectors, and nothing of models.
+"""
+
+from epiqa.index.read import Index
+from epiqa.index.verify import verify
+from epiqa.index.write import IndexWriter
+
+__all__ = ["Index", "IndexWriter", "verify"]

@@ -1,0 +1,84 @@
+"""One generation of an index, open for searching. It never changes while it is open."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+from epiqa.errors import IndexDamagedError
+from epiqa.index import generation as files
+from epiqa.index import text
+from epiqa.index.vectors import VectorIndex, read_vectors
+from epiqa.types import DocumentInfo, IndexInfo, Passage, Vectors
+
+
+class Index:
+    """Searches by vector and by words, and gives text by number. Safe for several threads."""
+
+    def __init__(
+        self, info: IndexInfo, embedder: str, vectors: VectorIndex, connection: sqlite3.Connection
+    ) -> None:
+        self.info = info
+        self.embedder_name = embedder
+        self._vectors = vectors
+        self._connection = connection
+        self._lock = threading.Lock()
+        self.close = weakref.finalize(self, connection.close)  # closed at the latest with the last reference
+
+    @classmethod
+    def open(cls, directory: Path) -> Index:
+        """Opens the live generation after checking every file's SHA-256.
+
+        Raises IndexMissingError or IndexDamagedError.
+        """
+        try:
+            return cls._open_current(directory)
+        except IndexDamagedError:
+            # A writer may have switched twice and collected the generation between two reads.
+            return cls._open_current(directory)
+
+    @classmethod
+    def _open_current(cls, directory: Path) -> Index:
+        generation, manifest = files.current(directory)
+        files.check_file(directory, generation, files.TEXT, manifest.files[files.TEXT])
+        files.check_file(directory, generation, files.VECTORS, manifest.files[files.VECTORS])
+        vectors = read_vectors(directory, generation)
+        try:
+            connection = text.open_for_reading(generation / files.TEXT)
+        except sqlite3.Error as error:
+            raise files.damaged(directory, f"{generation.name}/{files.TEXT}: {error}") from error
+        info = IndexInfo(
+            generation=manifest.generation,
+            documents=manifest.documents,
+            chunks=manifest.chunks,
+            embedder=manifest.fingerprint,
+            dimensions=manifest.dimensions,
+        )
+        return cls(info, manifest.embedder, vectors, connection)
+
+    def search_vector(self, vector: Vectors, top_k: int) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
+        return self._vectors.search(vector, top_k)
+
+    def search_words(self, words: Sequence[str], top_k: int) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first."""
+        with self._lock:
+            return text.search(self._connection, words, top_k)
+
+    def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
+        """Returns the chunks of the given numbers as passages without scores."""
+        with self._lock:
+            return text.fetch(self._connection, numbers)
+
+    def documents(self) -> list[DocumentInfo]:
+        """Returns all documents, by path."""
+        with self._lock:
+            return text.list_documents(self._connection)
+
+    def text(self, document_id: str) -> str | None:
+        """Returns the whole text of a document, or None when there is none of that id."""
+        with self._lock:
+            return text.document_text(self._connection, document_id)

@@ -1,0 +1,199 @@
+"""The text of an index in SQLite: tables, the word index (FTS5), and how values become rows.
+
+The word index stores no text of its own; rows leave it by giving it their old words again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage
+
+SCHEMA = """
+CREATE TABLE documents (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, location TEXT NOT NULL UNIQUE,
+    date TEXT, pages TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE chunks (
+    number INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
+    start INTEGER NOT NULL, end INTEGER NOT NULL, quote TEXT NOT NULL
+);
+CREATE INDEX chunks_by_document ON chunks (document_id);
+CREATE VIRTUAL TABLE words USING fts5(
+    title, quote, content='', tokenize="porter unicode61 remove_diacritics 2"
+);
+"""
+_PER_QUERY = 500  # below SQLite's limit of variables in one statement
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Makes an empty database for writing."""
+    connection = open_for_writing(path)
+    connection.executescript(SCHEMA)
+    return connection
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Opens a database that is not live yet: a crash costs the file, so no journal is kept."""
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Opens a live database, which never changes, for any thread of this process."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
+def insert(connection: sqlite3.Connection, document: Document, chunks: Sequence[Chunk]) -> list[int]:
+    """Stores a document with its chunks and returns the chunks' numbers."""
+    date = document.date and json.dumps(
+        [document.date.written, document.date.month, document.date.day, document.date.year]
+    )
+    connection.execute(
+        "INSERT INTO documents (id, title, path, location, date, pages, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            document.id,
+            document.title,
+            document.path,
+            document.location,
+            date,
+            json.dumps(document.pages),
+            document.text,
+        ),
+    )
+    numbers = []
+    for chunk in chunks:
+        cursor = connection.execute(
+            "INSERT INTO chunks (document_id, start, end, quote) VALUES (?, ?, ?, ?)",
+            (chunk.document_id, chunk.start, chunk.end, chunk.quote),
+        )
+        number = int(cursor.lastrowid or 0)
+        connection.execute(
+            "INSERT INTO words (rowid, title, quote) VALUES (?, ?, ?)", (number, document.title, chunk.quote)
+        )
+        numbers.append(number)
+    return numbers
+
+
+def delete(connection: sqlite3.Connection, document_id: str) -> list[int]:
+    """Removes a document and returns the numbers its chunks had."""
+    rows = connection.execute(
+        "SELECT number, title, quote FROM chunks JOIN documents ON id = document_id WHERE document_id = ?",
+        (document_id,),
+    ).fetchall()
+    connection.executemany("INSERT INTO words (words, rowid, title, quote) VALUES ('delete', ?, ?, ?)", rows)
+    connection.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+    connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+    return [number for number, _, _ in rows]
+
+
+def counts(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Returns the numbers of documents and chunks."""
+    documents, chunks = connection.execute(
+        "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks)"
+    ).fetchone()
+    return int(documents), int(chunks)
+
+
+def search(connection: sqlite3.Connection, words: Sequence[str], top_k: int) -> list[tuple[int, float]]:
+    """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first.
+
+    A word may hold any characters: it is quoted, so nothing in it is query syntax.
+    """
+    query = " OR ".join('"' + _clean(word).replace('"', '""') + '"' for word in words)
+    if not query:
+        return []
+    rows = connection.execute(
+        "SELECT rowid, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, top_k)
+    )
+    return [(int(number), float(score)) for number, score in rows]
+
+
+def fetch(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Passage]:
+    """Returns the chunks of the given numbers as passages without scores."""
+    found = {}
+    for first in range(0, len(numbers), _PER_QUERY):
+        some = numbers[first : first + _PER_QUERY]
+        rows = connection.execute(
+            "SELECT number, document_id, title, path, date, pages, start, end, quote FROM chunks"
+            f" JOIN documents ON id = document_id WHERE number IN ({','.join('?' * len(some))})",
+            some,
+        )
+        for number, document_id, title, path, date, pages, start, end, quote in rows:
+            offsets = json.loads(pages)
+            found[int(number)] = Passage(
+                document_id=document_id,
+                title=title,
+                path=path,
+                date=_date(date),
+                page=bisect_right(offsets, start) or None,
+                start=start,
+                end=end,
+                quote=quote,
+                score=0.0,
+            )
+    return found
+
+
+def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
+    """Returns all documents, by path."""
+    rows = connection.execute(
+        "SELECT id, title, path, date, length(text),"
+        " (SELECT count(*) FROM chunks WHERE document_id = id) FROM documents ORDER BY path, id"
+    )
+    return [
+        DocumentInfo(id=id_, title=title, path=path, date=_date(date), characters=characters, chunks=chunks)
+        for id_, title, path, date, characters, chunks in rows
+    ]
+
+
+def find_by_location(connection: sqlite3.Connection, location: str) -> str | None:
+    """Returns the id of the document read from that absolute path."""
+    row = connection.execute("SELECT id FROM documents WHERE location = ?", (location,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def has_same(connection: sqlite3.Connection, document: Document) -> bool:
+    """Tells whether this text is stored under this id, or as read from this file."""
+    row = connection.execute(
+        "SELECT 1 FROM documents WHERE id = ? OR (location = ? AND text = ?)",
+        (document.id, document.location, document.text),
+    ).fetchone()
+    return row is not None
+
+
+def has_document(connection: sqlite3.Connection, document_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
+
+
+def document_text(connection: sqlite3.Connection, document_id: str) -> str | None:
+    """Returns the whole text of a document, or None when there is none of that id."""
+    row = connection.execute("SELECT text FROM documents WHERE id = ?", (document_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def iterate_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, Chunk]]:
+    """Yields every chunk with its number, document by document."""
+    rows = connection.execute(
+        "SELECT number, document_id, start, end, quote FROM chunks ORDER BY document_id, number"
+    )
+    for number, document_id, start, end, quote in rows:
+        yield int(number), Chunk(document_id=document_id, start=start, end=end, quote=quote)
+
+
+def _clean(word: str) -> str:
+    """Replaces what SQLite takes for the end of a text, or cannot store: NUL and lone surrogates."""
+    return word.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
+def _date(stored: str | None) -> DocumentDate | None:
+    if stored is None:
+        return None
+    written, month, day, year = json.loads(stored)
+    return DocumentDate(written=written, month=month, day=day, year=year)

@@ -1,0 +1,162 @@
+"""The making of the next generation: under a lock, beside the live one, switched to at the end."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
+from epiqa.index import generation as files
+from epiqa.index import text
+from epiqa.index.vectors import VectorIndex, read_vectors
+from epiqa.types import Chunk, Document, Embedder, Vectors
+
+LOCK_TIMEOUT_S = 600.0
+
+
+class IndexWriter:
+    """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
+
+    It starts as a copy of the live generation, or empty where there is none.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._lock_timeout_s = lock_timeout_s
+        self._on_wait = on_wait
+        self.embedder = ""
+        self.fingerprint: str | None = None
+        self._dimensions = 0
+
+    def __enter__(self) -> IndexWriter:
+        with self._translated(), ExitStack() as undo:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._directory / files.LOCK)
+            self._acquire(lock)
+            undo.callback(lock.release)
+            self._begin(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turns what a full disk, a missing right or the like raises into an EpiQAError."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise EpiQAError(
+                f"the index cannot be written to {self._directory} ({reason}): make room, or choose"
+                " another place with --index"
+            ) from error
+
+    def _acquire(self, lock: BaseFileLock) -> None:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if self._on_wait:
+                self._on_wait()
+            try:
+                lock.acquire(timeout=self._lock_timeout_s)
+            except Timeout as error:
+                raise IndexBusyError(
+                    f"another process has been writing the index in {self._directory} for more than"
+                    f" {self._lock_timeout_s:g} seconds: try again when it is done"
+                ) from error
+
+    def _begin(self, undo: ExitStack) -> None:
+        """Copies the live generation, or starts an empty one; `undo` learns how to remove it again."""
+        try:
+            live, manifest = files.current(self._directory)
+        except IndexMissingError:
+            self._generation = files.prepare(self._directory)
+            undo.callback(self._discard)
+            self._connection = text.create(self._generation / files.TEXT)
+        else:
+            for name, digest in manifest.files.items():
+                files.check_file(self._directory, live, name, digest)
+            self.embedder, self.fingerprint = manifest.embedder, manifest.fingerprint
+            self._dimensions = manifest.dimensions
+            self._vectors = read_vectors(self._directory, live)
+            self._generation = files.prepare(self._directory)
+            undo.callback(self._discard)
+            shutil.copyfile(live / files.TEXT, self._generation / files.TEXT)
+            self._connection = text.open_for_writing(self._generation / files.TEXT)
+        undo.callback(self._connection.close)
+
+    def _discard(self) -> None:
+        if not files.is_live(self._directory, self._generation):
+            shutil.rmtree(self._generation, ignore_errors=True)
+
+    def set_embedder(self, embedder: Embedder) -> None:
+        """Says what makes the vectors of a new index; to be called before the first `add`."""
+        self.embedder, self.fingerprint = embedder.name, embedder.fingerprint
+        self._dimensions = embedder.dimensions
+        self._vectors = VectorIndex.empty(embedder.dimensions)
+
+    def has(self, document: Document) -> bool:
+        """Tells whether this text is stored already, from the same file."""
+        return text.has_same(self._connection, document)
+
+    def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> bool:
+        """Stores a document; `vectors` has shape (chunks, dimensions).
+
+        What was read from the same file before is replaced; returns True when there was such.
+        """
+        with self._translated():
+            earlier = text.find_by_location(self._connection, document.location)
+            is_replaced = earlier is not None and self.remove(earlier)
+            self.remove(document.id)
+            self._vectors.add(text.insert(self._connection, document, chunks), vectors)
+        return is_replaced
+
+    def remove(self, document_id: str) -> bool:
+        """Removes a document; returns False when there is none of that id."""
+        if not text.has_document(self._connection, document_id):
+            return False
+        with self._translated():
+            self._vectors.remove(text.delete(self._connection, document_id))
+        return True
+
+    def commit(self) -> None:
+        """Makes this generation the live one."""
+        assert self.fingerprint is not None, "set_embedder comes first"
+        with self._translated():
+            documents, chunks = text.counts(self._connection)
+            self._connection.commit()
+            self._connection.close()
+            (self._generation / files.VECTORS).write_bytes(self._vectors.to_bytes())
+            manifest = files.Manifest(
+                format=files.FORMAT,
+                generation=self._generation.name,
+                created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                embedder=self.embedder,
+                fingerprint=self.fingerprint,
+                dimensions=self._dimensions,
+                documents=documents,
+                chunks=chunks,
+                files={name: files.sha256(self._generation / name) for name in (files.TEXT, files.VECTORS)},
+            )
+            files.publish(self._directory, self._generation, manifest)
+            files.collect(self._directory)
