@@ -11,17 +11,18 @@ import json
 import math
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from epiqa.models import read_bundled
-from epiqa.sentences import content_words, sentence_offsets
+from epiqa.sentences import sentence_offsets
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 
+NO_ANSWER = "The documents don't answer this."
 MAX_CANDIDATES = 5
-# A passage that only the word search found has no cosine; this is what such passages usually have.
-UNKNOWN_COSINE = 0.3
+# The signals that the confidence is made of.
+FEATURES = ("margin", "log_probability", "log_rank")
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -45,35 +46,24 @@ class Calibration:
 def bundled_calibration() -> Calibration:
     """Returns the calibration that belongs to the bundled reader."""
     stored = json.loads(read_bundled("calibration.json"))
+    assert set(stored["weights"]) == set(FEATURES), "calibrated with other features: run training/calibrate.py"
     return Calibration(stored["intercept"], stored["weights"], stored["threshold"])
 
 
-def features(question: str, span: Span, rank: int) -> dict[str, float]:
-    """Returns the signals that the confidence is made of.
-
-    `rank` counts the passages from 0, the order in which they were retrieved. `coverage` is the share of
-    the question's content words, by their first five letters, in the answer's sentence and the title.
-    """
-    asked = _stems(content_words(question))
-    begin, finish = _sentence(span)
-    stands = _stems(content_words(f"{span.passage.title} {span.passage.quote[begin:finish]}"))
+def features(span: Span, rank: int) -> dict[str, float]:
+    """Returns the values of `FEATURES`; `rank` counts the passages from 0, as retrieved."""
     return {
         "margin": span.score - span.null_score,
         "log_probability": math.log(max(span.probability, 1e-6)),
-        "cosine": span.passage.dense if span.passage.dense is not None else UNKNOWN_COSINE,
         "log_rank": math.log1p(rank),
-        "coverage": len(asked & stands) / len(asked) if asked else 0.0,
     }
-
-
-def _stems(words: Iterable[str]) -> set[str]:
-    return {word[:5] for word in words}
 
 
 def _sentence(span: Span) -> tuple[int, int]:
     """Returns the offsets in the passage of the sentence, or sentences, a span stands in."""
     left, right = span.start - span.passage.start, span.end - span.passage.start
-    sentences = sentence_offsets(span.passage.quote)
+    quote, title = span.passage.quote, span.passage.title
+    sentences = sentence_offsets(quote, has_title=bool(title) and quote.startswith(title))
     begin = max((start for start, _ in sentences if start <= left), default=left)
     finish = min((end for _, end in sentences if end >= right), default=right)
     return begin, finish
@@ -111,14 +101,14 @@ def answer(question: str, spans: Sequence[Span], passages: Sequence[Passage], ca
     """
     ranks = {_place(passage): rank for rank, passage in enumerate(passages)}
     ranked = sorted(
-        ((calibration.confidence(features(question, span, ranks[_place(span.passage)])), span) for span in spans),
+        ((calibration.confidence(features(span, ranks[_place(span.passage)])), span) for span in spans),
         key=lambda pair: (-pair[0], -pair[1].score, pair[1].passage.path, pair[1].start),
     )
     groups: dict[str, list[tuple[float, Span]]] = {}
     kept: list[Span] = []
     for confidence, span in ranked:
         text = normalise_answer(span.quote)
-        if text and not any(_overlap(span, other) for other in kept):
+        if any(map(str.isalnum, text)) and not any(_overlap(span, other) for other in kept):
             kept.append(span)
             groups.setdefault(text, []).append((confidence, span))
     candidates = tuple(

@@ -9,11 +9,11 @@ import logging
 import os
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from epiqa import index as storage
 from epiqa.answer import answer, bundled_calibration
@@ -36,7 +36,7 @@ from epiqa.types import (
     Reader,
 )
 
-AnyPath = str | os.PathLike[str]
+AnyPath: TypeAlias = str | os.PathLike[str]
 OnProgress = Callable[[int, int, str], None]
 
 TOP_K = 8
@@ -64,7 +64,7 @@ def check_question(question: str) -> str:
 
     Raises QuestionError when it is empty, without a word, or too long.
     """
-    question = unicodedata.normalize("NFC", question.encode("utf-8", "replace").decode("utf-8")).strip()
+    question = normalise(question).strip()
     if not question:
         raise QuestionError("the question is empty: ask one in a few words, such as Who presided over the meeting?")
     if len(question) > MAX_QUESTION_CHARACTERS:
@@ -100,7 +100,7 @@ class EpiQA:
     @classmethod
     def build(
         cls,
-        paths: Iterable[AnyPath],
+        paths: AnyPath | Iterable[AnyPath],
         index: AnyPath = "index",
         *,
         embedder: Embedder | str | None = None,
@@ -159,7 +159,7 @@ class EpiQA:
         """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
         return self._index.text(document_id)
 
-    def add(self, paths: Iterable[AnyPath], *, on_progress: OnProgress | None = None) -> IndexReport:
+    def add(self, paths: AnyPath | Iterable[AnyPath], *, on_progress: OnProgress | None = None) -> IndexReport:
         """Adds or updates documents, as `build` does, and goes on with the new generation."""
         report = add_paths(paths, self.directory, embedder=self.embedder, on_progress=on_progress)
         self._reopen()
@@ -184,17 +184,17 @@ class EpiQA:
 
         Raises QuestionError for an unusable question.
         """
-        question = check_question(question)
+        question, top_k = check_question(question), _checked_top_k(top_k)
+        embedder, reader = self.embedder, self.reader  # loaded before the time is taken
         begun = time.perf_counter()
-        passages = retrieve(question, self._index, self.embedder, top_k=_checked_top_k(top_k))
-        return _read_and_answer(question, passages, self.reader, begun)
+        passages = retrieve(question, self._index, embedder, top_k=top_k)
+        return _read_and_answer(question, passages, reader, begun)
 
 
 class TextQA:
-    """Answers questions from a text given with each, without an index; models as in `EpiQA`."""
+    """Answers questions from a text given with each, without an index; `reader` is as in `EpiQA`."""
 
-    def __init__(self, *, embedder: Embedder | str | None = None, reader: Reader | str | None = None) -> None:
-        self._embedder = _embedder(embedder)
+    def __init__(self, *, reader: Reader | str | None = None) -> None:
         self._reader = _reader(reader)
 
     def ask(self, question: str, text: str, *, title: str = "") -> Answer:
@@ -208,7 +208,6 @@ class TextQA:
             raise EpiQAError("the text is not normalised: give the result of epiqa.ingest.normalise")
         begun = time.perf_counter()
         document = make_document(text, path="text", location="text", title=title or None)
-        vectors = self._embedder.encode([question, titled(document.title, text)])
         passage = Passage(
             document_id=document.id,
             title=document.title,
@@ -218,8 +217,7 @@ class TextQA:
             start=0,
             end=len(text),
             quote=text,
-            score=float(vectors[0] @ vectors[1]),
-            dense=float(vectors[0] @ vectors[1]),
+            score=0.0,
         )
         return _read_and_answer(question, [passage], self._reader, begun)
 
@@ -241,7 +239,7 @@ def _read_and_answer(question: str, passages: Sequence[Passage], reader: Reader,
 
 
 def add_paths(
-    paths: Iterable[AnyPath],
+    paths: AnyPath | Iterable[AnyPath],
     index: AnyPath = "index",
     *,
     embedder: Embedder | str | None = None,
@@ -254,7 +252,9 @@ def add_paths(
     process is writing and this one must wait. Raises EpiQAError when not one document could be read; the
     index is then as it was.
     """
-    files, errors = find_files(paths)
+    files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
+    if not files:
+        raise _nothing_indexed(errors)
     unchanged: list[str] = []
     with IndexWriter(Path(index), on_wait=on_wait) as writer:
 
@@ -276,14 +276,18 @@ def add_paths(
         if on_progress and files:
             on_progress(len(files), len(files), str(files[-1]))
     if not (added or replaced or unchanged):
-        reasons = "; ".join(str(error) for error in errors) or "no path was given"
-        raise EpiQAError(f"nothing was indexed: {reasons}")
+        raise _nothing_indexed(errors)
     return IndexReport(
         added=tuple(added),
         unchanged=tuple(unchanged),
         replaced=tuple(replaced),
         skipped=tuple((error.path, error.reason) for error in errors),
     )
+
+
+def _nothing_indexed(errors: Sequence[IngestError]) -> EpiQAError:
+    reasons = "; ".join(str(error) for error in errors) or "no path was given"
+    return EpiQAError(f"nothing was indexed: {reasons}")
 
 
 def add_documents(
@@ -298,7 +302,7 @@ def remove_document(document_id: str, index: AnyPath = "index") -> None:
     """Removes a document from an index; raises EpiQAError when there is none of that id."""
     Index.open(Path(index)).close()
     with IndexWriter(Path(index)) as writer:
-        if not writer.remove(document_id):
+        if not writer.remove(normalise(document_id)):
             raise EpiQAError(
                 f"there is no document {document_id!r} in {index}: see epiqa documents list --index {index}"
             )

@@ -7,6 +7,7 @@ compared across passages, as in Clark & Gardner 2018, for they are not normalise
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ MAX_QUESTION_TOKENS = 64
 MAX_ANSWER_TOKENS = 40
 SPANS_PER_PASSAGE = 3
 
+_PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n")
+
 
 @dataclass(frozen=True, slots=True)
 class TokenSpan:
@@ -42,23 +45,24 @@ class TokenSpan:
 
 
 def decode(
-    start: Logits, end: Logits, is_context: NDArray[np.bool_], *, max_tokens: int, top_n: int
+    start: Logits, end: Logits, paragraphs: NDArray[np.int64], *, max_tokens: int, top_n: int
 ) -> list[TokenSpan]:
-    """Returns the `top_n` best spans of a window, best first.
+    """Returns the `top_n` best spans of a window, best first; none runs from one paragraph into the next.
 
-    `start`, `end` and `is_context` have shape (tokens,). The probability is that of the start times that of
-    the end, each a softmax over the context and position 0.
+    All arrays have shape (tokens,); `paragraphs` numbers the passage's paragraphs from 1, and is 0 outside of
+    it. The probability is that of the start times that of the end, each a softmax over the passage and
+    position 0.
     """
-    allowed = is_context.copy()
-    allowed[0] = True
-    start_log = start - np.logaddexp.reduce(start[allowed])
-    end_log = end - np.logaddexp.reduce(end[allowed])
-    tokens = np.flatnonzero(is_context)
+    tokens = np.flatnonzero(paragraphs)
     if len(tokens) == 0:
         return []
+    allowed = np.concatenate([[0], tokens])
+    start_log = start - np.logaddexp.reduce(start[allowed])
+    end_log = end - np.logaddexp.reduce(end[allowed])
     scores = start[tokens, np.newaxis] + end[np.newaxis, tokens]
     distance = tokens[np.newaxis, :] - tokens[:, np.newaxis]
-    scores = np.where((distance >= 0) & (distance < max_tokens), scores, -np.inf)
+    is_one = paragraphs[tokens, np.newaxis] == paragraphs[np.newaxis, tokens]
+    scores = np.where((distance >= 0) & (distance < max_tokens) & is_one, scores, -np.inf)
     best = np.argsort(-scores, axis=None, kind="stable")[:top_n]
     spans = []
     for position in best:
@@ -81,8 +85,10 @@ class WindowReader:
     """Reads passages window by window; `run` is the network, from a batch of inputs to its logits."""
 
     def __init__(self, tokenizer: Tokenizer, run: Run, input_names: Sequence[str], *, pad_id: int = 0) -> None:
-        tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
         tokenizer.no_padding()
+        self._counter = Tokenizer.from_str(tokenizer.to_str())
+        self._counter.no_truncation()
+        tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
         self._tokenizer = tokenizer
         self._run = run
         self._input_names = tuple(input_names)
@@ -105,7 +111,7 @@ class WindowReader:
         return [span for i, found in enumerate(spans) for span in _best_of_passage(found, nulls[i])]
 
     def _shortened(self, question: str) -> str:
-        encoding = self._tokenizer.encode(question, add_special_tokens=False)
+        encoding = self._counter.encode(question, add_special_tokens=False)
         if len(encoding) <= MAX_QUESTION_TOKENS:
             return question
         return question[: encoding.offsets[MAX_QUESTION_TOKENS - 1][1]]
@@ -122,9 +128,11 @@ class WindowReader:
 
 def _window_spans(passage: Passage, window: Encoding, start: Logits, end: Logits) -> list[Span]:
     """Decodes one window into spans of whole words; the null score is filled in by the caller."""
-    is_context = np.array([sequence == 1 for sequence in window.sequence_ids])
+    breaks = [match.start() for match in _PARAGRAPH_BREAK.finditer(passage.quote)]
+    is_passage = np.array([sequence == 1 for sequence in window.sequence_ids])
+    paragraphs = (np.searchsorted(breaks, [left for left, _ in window.offsets]) + 1) * is_passage
     spans = []
-    for token_span in decode(start, end, is_context, max_tokens=MAX_ANSWER_TOKENS, top_n=SPANS_PER_PASSAGE):
+    for token_span in decode(start, end, paragraphs, max_tokens=MAX_ANSWER_TOKENS, top_n=SPANS_PER_PASSAGE):
         left, right = _whole_words(window, token_span)
         spans.append(
             Span(
@@ -170,7 +178,10 @@ def load_reader(path: str | None = None) -> Reader:
     folder = Path(path)
     if (folder / "model.onnx").is_file():
         tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")
-        graph = (folder / "model.onnx").read_bytes()
+        try:
+            graph = (folder / "model.onnx").read_bytes()
+        except OSError as error:
+            raise ModelError(f"the reader's {folder / 'model.onnx'} cannot be read ({error.strerror})") from error
         return _onnx_reader(tokenizer, graphs.session(graph, str(folder / "model.onnx")))
     if (folder / "config.json").is_file():
         return _transformers_reader(folder)
@@ -178,6 +189,10 @@ def load_reader(path: str | None = None) -> Reader:
 
 
 def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession) -> WindowReader:
+    outputs = {node.name for node in session.get_outputs()}
+    if not {"start_logits", "end_logits"} <= outputs:
+        raise ModelError(f"the reader's graph gives {', '.join(sorted(outputs))}, not start_logits and end_logits")
+
     def run(inputs: graphs.Inputs) -> tuple[Logits, Logits]:
         start, end = session.run(["start_logits", "end_logits"], inputs)
         return start, end
@@ -195,13 +210,20 @@ def _transformers_reader(folder: Path) -> WindowReader:
         ) from error
     tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")
     try:
-        model = AutoModelForQuestionAnswering.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).eval()
+        model, loading = AutoModelForQuestionAnswering.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the reader {str(folder)!r} is not a question-answering model with safetensors weights ({error})"
         ) from error
+
+    if loading["missing_keys"]:
+        raise ModelError(
+            f"the reader {str(folder)!r} is not a question-answering model: it has no weights for"
+            f" {', '.join(sorted(loading['missing_keys']))}"
+        )
+    model.eval()
 
     def run(inputs: graphs.Inputs) -> tuple[Logits, Logits]:
         with torch.inference_mode():
