@@ -6,7 +6,9 @@ index is missing or damaged.
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,17 +19,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from epiqa import __version__
+from epiqa.answer import NO_ANSWER
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.pipeline import TOP_K, EpiQA, add_paths, remove_document, verify_index
 from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 
-NO_ANSWER = "The documents don't answer this."
 NEAREST_PASSAGES = 3
+FURTHER_CANDIDATES = 2
 LISTED_PATHS = 5
 
 app = typer.Typer(
@@ -43,7 +46,12 @@ app.add_typer(documents_app, name="documents")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+# What would move the cursor or colour the terminal, were it printed as it is.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="The index directory.")]
+# Of a command below `documents`, which takes the option, too.
+OwnIndexOption = Annotated[Path | None, typer.Option("--index", metavar="DIR", help="The index directory.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 TopK = Annotated[int, typer.Option("--top-k", metavar="N", min=1, max=1000, help="How many passages.")]
 ReaderOption = Annotated[
@@ -62,10 +70,13 @@ class Mode(str, Enum):
 
 def main() -> None:
     """Runs the command; an EpiQAError becomes one message and its exit code."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show, or sent amiss, is no error
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     try:
-        app()
+        app(prog_name="epiqa")
     except EpiQAError as error:
-        err.print(f"epiqa: {escape(str(error))}")
+        _say(f"epiqa: {error}", to=err)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("epiqa: stopped")
@@ -107,43 +118,50 @@ def index_command(
     """Add or update documents."""
 
     def say_waiting() -> None:
-        err.print(f"Another process is writing {escape(str(index))}; waiting until it is done.")
+        _say(f"Another process is writing {index}; waiting until it is done.", to=err)
 
     with _progress() as advance:
         report = add_paths(paths, index, embedder=embedder, on_progress=advance, on_wait=say_waiting)
     _print_report(report)
     info = EpiQA.open(index).info
-    out.print(f"{index} holds {info.documents} documents in {info.chunks} chunks.", markup=False)
+    _say(f"{index} holds {info.documents} documents in {info.chunks} chunks.")
 
 
 @documents_app.callback()
 def _documents(context: typer.Context, index: IndexOption = DEFAULT_INDEX) -> None:
     """What is in the index."""
+    context.obj = index
     if context.invoked_subcommand is None:
-        list_command(index)
+        list_command(context)
 
 
 @documents_app.command("list")
-def list_command(index: IndexOption = DEFAULT_INDEX) -> None:
+def list_command(context: typer.Context, index: OwnIndexOption = None) -> None:
     """List the documents: id, date, chunks, path and title."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("ID", "Date", "Chunks", "Path", "Title"):
-        table.add_column(column, overflow="fold", justify="right" if column == "Chunks" else "left")
-    for document in EpiQA.open(index).documents():
-        date = document.date.written if document.date else ""
-        cells = (document.id, date, str(document.chunks), document.path, document.title)
-        table.add_row(*map(escape, cells))
-    Console(highlight=False).print(table)
+    columns = ("ID", "Date", "Chunks", "Path", "Title")
+    rows = [
+        (d.id, d.date.written if d.date else "", str(d.chunks), d.path, d.title)
+        for d in EpiQA.open(index or context.obj).documents()
+    ]
+    if not out.is_terminal:
+        for row in (columns, *rows):
+            _say("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_visible(cell), overflow="fold") for cell in row))
+    Console().print(table)
 
 
 @documents_app.command("remove")
 def remove_command(
+    context: typer.Context,
     document_id: Annotated[str, typer.Argument(metavar="ID", help="As `documents list` shows it.")],
-    index: IndexOption = DEFAULT_INDEX,
+    index: OwnIndexOption = None,
 ) -> None:
     """Remove a document from the index; its file stays."""
-    remove_document(document_id, index)
-    out.print(f"Removed {document_id}.", markup=False)
+    remove_document(document_id, index or context.obj)
+    _say(f"Removed {document_id}.")
 
 
 @app.command("ask")
@@ -186,12 +204,12 @@ def search_command(
 def chat_command(index: IndexOption = DEFAULT_INDEX, reader: ReaderOption = None) -> None:
     """Ask one question after the other; an empty line or Ctrl-D ends it."""
     qa = EpiQA.open(index, reader=reader)
-    out.print(f"{qa.info.documents} documents. An empty line ends the conversation.", markup=False)
+    _say(f"{qa.info.documents} documents. An empty line ends the conversation.")
     while question := _next_question():
         try:
             _print_answer(qa.ask(question), qa.info)
         except QuestionError as error:
-            err.print(f"epiqa: {error}", markup=False)
+            _say(f"epiqa: {error}", to=err)
 
 
 @app.command("serve")
@@ -227,6 +245,9 @@ def evaluate_command(
     """Measure the answers, or the retrieval, on a question set."""
     from epiqa import evaluation
 
+    for path in (json_file, report):
+        if path is not None and not path.parent.is_dir():
+            raise EpiQAError(f"{path} cannot be written: there is no folder {path.parent}")
     with _progress() as advance:
         result = evaluation.evaluate(
             questions,
@@ -244,17 +265,16 @@ def evaluate_command(
     if json_file is not None:
         _write(json_file, text + "\n")
     for name, value in evaluation.flat_measures(result.measures):
-        out.print(f"{name:<28} {value:>10}", markup=False)
+        _say(f"{name:<28} {value:>10}")
 
 
 @app.command("verify")
 def verify_command(index: IndexOption = DEFAULT_INDEX) -> None:
     """Re-hash every file of the index and check every chunk against its document."""
     info = verify_index(index)
-    out.print(
+    _say(
         f"{index} is sound: generation {info.generation}, {info.documents} documents,"
         f" {info.chunks} chunks, each the text of its document to the letter.",
-        markup=False,
     )
 
 
@@ -307,7 +327,7 @@ def _progress() -> Iterator[Callable[[int, int, str], None]]:
         TimeRemainingColumn(compact=True),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
 
@@ -319,9 +339,9 @@ def _print_report(report: IndexReport) -> None:
         ("unchanged", report.unchanged),
     ):
         if paths:
-            out.print(f"{label} {len(paths)}: {_some(paths)}", markup=False)
+            _say(f"{label} {len(paths)}: {_some(paths)}")
     for path, reason in report.skipped:
-        err.print(f"skipped {path}: {reason}", markup=False)
+        _say(f"skipped {path}: {reason}", to=err)
 
 
 def _some(paths: Sequence[str]) -> str:
@@ -331,34 +351,43 @@ def _some(paths: Sequence[str]) -> str:
 
 def _print_answer(answer: Answer, info: IndexInfo) -> None:
     if answer.text is None:
-        out.print(f"{NO_ANSWER} {info.documents} documents were searched.", markup=False)
+        _say(f"{NO_ANSWER} {info.documents} documents were searched.")
         if answer.passages:
-            out.print("The nearest passages:", markup=False)
+            _say("The nearest passages:")
         for rank, passage in enumerate(answer.passages[:NEAREST_PASSAGES], start=1):
             _print_passage(rank, passage)
         return
-    out.print(f"[bold]{escape(answer.text)}[/bold]  (confidence {answer.confidence:.2f})")
+    out.print(Text(_visible(answer.text), "bold"), Text(f" (confidence {answer.confidence:.2f})"))
     for citation in answer.citations:
         _print_citation(citation)
-    for candidate in answer.candidates[1:]:
-        out.print(f"or: {candidate.text}  (confidence {candidate.confidence:.2f})", markup=False)
+    for candidate in answer.candidates[1 : 1 + FURTHER_CANDIDATES]:
+        _say(f"or: {candidate.text}  (confidence {candidate.confidence:.2f})")
 
 
 def _print_citation(citation: Citation) -> None:
-    before, quote, after = (escape(part) for part in (citation.before, citation.quote, citation.after))
-    out.print(f"  “{before}[bold]{quote}[/bold]{after}”")
-    out.print(f"  — {_source(citation)}, characters {citation.start} to {citation.end}", markup=False)
+    before, quote, after = (_visible(part) for part in (citation.before, citation.quote, citation.after))
+    out.print(Text.assemble(f"  “{before}", (quote, "bold"), f"{after}”"))
+    _say(f"  — {_source(citation)}")
 
 
 def _print_passage(rank: int, passage: Passage) -> None:
-    out.print(f"{rank}. {_source(passage)}, score {passage.score:.4f}", markup=False)
-    out.print(f"   {' '.join(passage.quote.split())}", markup=False)
+    _say(f"{rank}. {_source(passage)}, score {passage.score:.4f}")
+    _say(passage.quote)
+
+
+def _say(text: str, to: Console = out) -> None:
+    to.print(Text(_visible(text)))
+
+
+def _visible(text: str) -> str:
+    """Shows control characters as escapes; everything else stays to the letter."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def _source(place: Citation | Passage) -> str:
     date = f", {place.date.written}" if place.date else ""
     page = f", page {place.page}" if place.page else ""
-    return f"{place.title}{date}, {place.path}{page}"
+    return f"{place.title}{date}, {place.path}{page}, characters {place.start} to {place.end}"
 
 
 def _next_question() -> str:
