@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src app.py tests training benchmarks
+SOURCES := src app.py tests training benchmarks docs
 
 .PHONY: serve test format clean
 

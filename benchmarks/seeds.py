@@ -1,0 +1,64 @@
+"""The seeds: the question set of `tests/data`, and the time from the shell to an answer.
+
+    python benchmarks/seeds.py
+
+Figures: the measures of `epiqa evaluate`, the two shares that the project holds itself to, and the median
+wall time of `epiqa ask` in a fresh process, page cache warm.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import record
+from epiqa.evaluation import evaluate
+from epiqa.evaluation.metrics import RIGHT_F1
+from epiqa.pipeline import EpiQA
+
+ROOT = Path(__file__).parent.parent
+QUESTIONS = ROOT / "tests" / "data" / "seeds_questions.jsonl"
+RUNS = 7
+
+
+def ask_in_a_fresh_process(index: str) -> float:
+    """Returns the median seconds of `epiqa ask`, after a run that warms the page cache."""
+    command = [
+        str(Path(sys.executable).with_name("epiqa")),
+        "ask",
+        "Who presided over the meeting?",
+        "--index",
+        index,
+    ]
+    seconds = []
+    for _ in range(RUNS + 1):
+        begun = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[1:])
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as index:
+        EpiQA.build([ROOT / "seeds"], index=index)
+        evaluation = evaluate(QUESTIONS, index=Path(index))
+        seconds = ask_in_a_fresh_process(index)
+    answerable = [outcome for outcome in evaluation.outcomes if outcome.question.is_answerable]
+    unanswerable = [outcome for outcome in evaluation.outcomes if not outcome.question.is_answerable]
+    figures: dict[str, Any] = {
+        "answerable_right": round(sum(o.f1 >= RIGHT_F1 for o in answerable) / len(answerable), 4),
+        "answerable_right_if_forced": round(sum(o.is_right for o in answerable) / len(answerable), 4),
+        "unanswerable_answered": round(sum(o.answer.is_answered for o in unanswerable) / len(unanswerable), 4),
+        "shell_to_answer_s": round(seconds, 3),
+        "measures": evaluation.measures,
+    }
+    record.write("seeds", figures)
+
+
+if __name__ == "__main__":
+    main()
