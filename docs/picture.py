@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from epiqa import EpiQA
@@ -18,7 +21,8 @@ QUESTION = "Who presided over the meeting on February 2?"
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as index, sync_playwright() as playwright:
-        page = build_page(EpiQA.build([DOCS.parent / "seeds"], index=index))
+        os.chdir(DOCS.parent)  # so that the paths on the page are those of the quick start
+        page = build_page(EpiQA.build(["seeds"], index=index))
         address = launch(page, port=PORT)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -29,7 +33,8 @@ def main() -> None:
         tab.locator("#epiqa-question button").click()
         tab.locator("#epiqa-chat .epiqa-answer").wait_for()
         tab.wait_for_timeout(1000)
-        tab.screenshot(path=DOCS / "page.png")
+        picture = Image.open(io.BytesIO(tab.screenshot()))
+        picture.quantize(64).save(DOCS / "page.png", optimize=True)
         browser.close()
         page.close(verbose=False)
 

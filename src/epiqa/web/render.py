@@ -15,7 +15,7 @@ from epiqa.types import Answer, Candidate, Citation, DocumentDate, IndexInfo, Pa
 CONFIDENCE_LEVELS = ((0.90, "very likely"), (0.70, "likely"), (0.40, "possible"), (0.00, "doubtful"))
 NEAREST_PASSAGES = 3
 EXCERPT_CHARACTERS = 240
-CITATIONS_SHOWN = 3
+CITATIONS_SHOWN = 1
 
 NO_PASSAGES = (
     '<section class="epiqa-passages"><h2>Passages</h2>'
