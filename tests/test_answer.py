@@ -69,6 +69,16 @@ def test_of_overlapping_spans_the_most_confident_stays() -> None:
     assert [c.text for c in answer(QUESTION, spans, [passage], MARGIN).candidates] == ["The mayor", "the city"]
 
 
+def test_further_candidates_are_likely_enough_to_be_read() -> None:
+    passage = make_passage("The mayor, a judge and the governor presided.")
+    spans = [
+        span(passage, quote, margin) for quote, margin in (("mayor", -3.0), ("judge", -2.9), ("governor", -4.0))
+    ]
+    assert [c.text for c in answer(QUESTION, spans, [passage], MARGIN).candidates] == ["judge"]
+    spans[0] = span(passage, "mayor", -2.94)
+    assert [c.text for c in answer(QUESTION, spans, [passage], MARGIN).candidates] == ["judge", "mayor"]
+
+
 def test_the_same_place_in_two_chunks_is_one_citation() -> None:
     one = make_passage("It began. The mayor presided.", start=0)
     two = make_passage("The mayor presided. It ended.", start=10)

@@ -21,6 +21,8 @@ from epiqa.types import Answer, Candidate, Citation, Passage, Span
 
 NO_ANSWER = "The documents don't answer this."
 MAX_CANDIDATES = 5
+# A further candidate less likely than this is noise to a reader.
+MIN_FURTHER_CONFIDENCE = 0.05
 # The signals that the confidence is made of.
 FEATURES = ("margin", "log_probability", "log_rank")
 
@@ -119,6 +121,7 @@ def answer(question: str, spans: Sequence[Span], passages: Sequence[Passage], ca
         )
         for group in list(groups.values())[:MAX_CANDIDATES]
     )
+    candidates = candidates[:1] + tuple(c for c in candidates[1:] if c.confidence >= MIN_FURTHER_CONFIDENCE)
     best = candidates[0] if candidates else None
     is_answered = best is not None and best.confidence >= calibration.threshold
     return Answer(

@@ -133,7 +133,7 @@ class Answer:
 
     `text` is None and `citations` empty when the documents do not answer the question; `confidence` in
     [0, 1] is then that of the best candidate that was held back. `candidates` are in falling confidence,
-    the answer first; `passages` are those that were read, best first.
+    the answer first, and without those that are hardly likely; `passages` are those that were read, best first.
     """
 
     question: str
