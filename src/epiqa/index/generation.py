@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from epiqa.errors import IndexDamagedError, IndexMissingError
+from epiqa.types import IndexInfo
 
 FORMAT = 1
 CURRENT = "CURRENT"
@@ -38,6 +39,17 @@ class Manifest:
     documents: int
     chunks: int
     files: dict[str, str]
+
+    @property
+    def info(self) -> IndexInfo:
+        """What users are told of it."""
+        return IndexInfo(
+            generation=self.generation,
+            documents=self.documents,
+            chunks=self.chunks,
+            embedder=self.fingerprint,
+            dimensions=self.dimensions,
+        )
 
 
 def damaged(directory: Path, what: str) -> IndexDamagedError:

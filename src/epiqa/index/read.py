@@ -50,14 +50,7 @@ class Index:
             connection = text.open_for_reading(generation / files.TEXT)
         except sqlite3.Error as error:
             raise files.damaged(directory, f"{generation.name}/{files.TEXT}: {error}") from error
-        info = IndexInfo(
-            generation=manifest.generation,
-            documents=manifest.documents,
-            chunks=manifest.chunks,
-            embedder=manifest.fingerprint,
-            dimensions=manifest.dimensions,
-        )
-        return cls(info, manifest.embedder, vectors, connection)
+        return cls(manifest.info, manifest.embedder, vectors, connection)
 
     def search_vector(self, vector: Vectors, top_k: int) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""

@@ -47,10 +47,4 @@ def verify(directory: Path) -> IndexInfo:
         )
     if vectors.numbers() != numbers or vectors.dimensions != manifest.dimensions:
         raise files.damaged(directory, f"its {len(vectors)} vectors are not those of its {len(numbers)} chunks")
-    return IndexInfo(
-        generation=manifest.generation,
-        documents=manifest.documents,
-        chunks=manifest.chunks,
-        embedder=manifest.fingerprint,
-        dimensions=manifest.dimensions,
-    )
+    return manifest.info
