@@ -189,6 +189,46 @@ def test_coverage_is_the_best_of_all_thresholds() -> None:
         assert metrics.coverage(confidences, right, 0.8) == max(shares)
 
 
+def test_accuracy_by_coverage_by_hand() -> None:
+    confidences, right = [0.5, 0.9, 0.6, 0.8, 0.7], [False, True, True, True, False]
+    shares = [0.2, 0.4, 0.6, 0.8, 1.0]
+    accuracies = [1, 1, 2 / 3, 3 / 4, 3 / 5]
+    assert metrics.accuracy_by_coverage(confidences, right) == list(zip(shares, accuracies, strict=True))
+    assert metrics.accuracy_by_coverage([0.0], [False]) == [(1.0, 0.0)]
+    assert metrics.accuracy_by_coverage([], []) == []
+    assert metrics.coverage([], [], 0.8) == 0.0
+
+
+def test_accuracy_by_coverage_takes_ties_together_in_any_order() -> None:
+    for right in ([True, False, True, True], [False, True, True, True]):
+        assert metrics.accuracy_by_coverage([0.9, 0.9, 0.5, 0.1], right) == [(0.5, 0.5), (0.75, 2 / 3), (1.0, 0.75)]
+    assert metrics.accuracy_by_coverage([0.3] * 5, [True] * 4 + [False]) == [(1.0, 0.8)]
+    assert metrics.accuracy_by_coverage([0.2, 0.7, 0.2], [True, False, False]) == [(1 / 3, 0.0), (1.0, 1 / 3)]
+
+
+def test_reliability_by_hand() -> None:
+    # 0.92, 0.98 and 1 share the last bin; 0.2 begins the third, and the bins without questions are left out.
+    bins = metrics.reliability([0.92, 0.15, 1.0, 0.2, 0.98, 0.0], [True, False, False, True, False, False])
+    means = [(0.0, 0.0), (0.15, 0.0), (0.2, 1.0), (2.9 / 3, 1 / 3)]
+    assert [each[:2] for each in bins] == [pytest.approx(each, abs=1e-12) for each in means]
+    assert [count for _, _, count in bins] == [1, 1, 1, 3]
+    assert metrics.reliability([0.5] * 4, [True, False, False, True]) == [(0.5, 0.5, 4)]
+    assert metrics.reliability([], []) == []
+
+
+def test_calibration_error_is_the_gap_of_the_reliability_bins() -> None:
+    draw = random.Random(6)
+    for _ in range(100):
+        rows = [(draw.randrange(41) / 40, draw.random() < 0.6) for _ in range(30)]
+        gaps = [0.0] * 10
+        for confidence, is_right in rows:
+            gaps[min(int(confidence * 10), 9)] += confidence - is_right
+        confidences, right = zip(*rows, strict=True)
+        expected = sum(map(abs, gaps)) / len(rows)
+        assert metrics.expected_calibration_error(confidences, right) == pytest.approx(expected, abs=1e-12)
+        assert sum(count for _, _, count in metrics.reliability(confidences, right)) == len(rows)
+
+
 def test_calibration_error_by_hand() -> None:
     # 0.92 and 0.98 share a bin: |1.90 - 1| = 0.9; then |0.15 - 0| and |0.55 - 1|: 1.5 over four questions.
     right = [True, False, False, True]

@@ -76,25 +76,43 @@ def auroc(scores: ArrayLike, labels: ArrayLike) -> float | None:
     return float((lower + not_higher).sum() / 2 / (len(above) * len(below)))
 
 
-def coverage(confidences: ArrayLike, right: ArrayLike, accuracy: float) -> float:
-    """Returns the largest share of questions that can be answered at `accuracy`, the most confident first.
+def accuracy_by_coverage(confidences: ArrayLike, right: ArrayLike) -> list[tuple[float, float]]:
+    """Returns what each threshold gives: the share of questions answered, and the share of these that are right.
 
-    Questions of equal confidence are taken together, for no threshold separates them.
+    The most confident first. Questions of equal confidence are taken together, for no threshold separates them.
     """
     values, correct = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     order = np.argsort(-values, kind="stable")
     answered = np.arange(1, len(order) + 1)
-    is_last_of_ties = np.append(np.diff(values[order]) != 0, True)
-    reached = is_last_of_ties & (np.cumsum(correct[order]) / answered >= accuracy - 1e-12)
-    return float(answered[reached].max(initial=0) / len(order))
+    is_last_of_ties = np.diff(values[order], append=-np.inf) != 0
+    accuracies = np.cumsum(correct[order]) / answered
+    return [
+        (float(count / len(order)), float(accuracy))
+        for count, accuracy in zip(answered[is_last_of_ties], accuracies[is_last_of_ties], strict=True)
+    ]
+
+
+def coverage(confidences: ArrayLike, right: ArrayLike, accuracy: float) -> float:
+    """Returns the largest share of questions that can be answered at `accuracy`, the most confident first."""
+    points = accuracy_by_coverage(confidences, right)
+    return max((share for share, reached in points if reached >= accuracy - 1e-12), default=0.0)
+
+
+def reliability(confidences: ArrayLike, right: ArrayLike) -> list[tuple[float, float, int]]:
+    """Returns mean confidence, accuracy and number of questions of each of ten bins, empty ones left out."""
+    values, correct = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
+    bins = np.minimum((values * ECE_BINS).astype(int), ECE_BINS - 1)
+    return [
+        (float(values[bins == b].mean()), float(correct[bins == b].mean()), int((bins == b).sum()))
+        for b in np.unique(bins)
+    ]
 
 
 def expected_calibration_error(confidences: ArrayLike, right: ArrayLike) -> float:
     """Returns the mean gap between confidence and accuracy, over ten bins weighted by their questions."""
-    values, correct = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
-    bins = np.minimum((values * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = [abs(values[bins == b].sum() - correct[bins == b].sum()) for b in range(ECE_BINS)]
-    return float(sum(gaps) / len(values))
+    bins = reliability(confidences, right)
+    gaps = sum(count * abs(confidence - accuracy) for confidence, accuracy, count in bins)
+    return gaps / sum(count for _, _, count in bins)
 
 
 def brier(confidences: ArrayLike, right: ArrayLike) -> float:
