@@ -55,6 +55,8 @@ class WordEmbedder:
 class KeywordReader:
     """Finds the words after "answer:" in a passage and is sure of them; of other text, it takes the first word."""
 
+    fingerprint = "keywords"
+
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         spans = []
         for passage in passages:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from epiqa.answer import Calibration, answer, bundled_calibration, cite, features, normalise_answer
+from epiqa.answer import answer, cite, normalise_answer
+from epiqa.confidence import FEATURES, Calibration
 from epiqa.types import Passage, Span
 from fakes import make_passage
 
 QUESTION = "Who presided over the meeting?"
 # Right as often as not at a margin of zero, and the margin alone counts.
-MARGIN = Calibration(intercept=0.0, weights={"margin": 1.0}, threshold=0.5)
+MARGIN = Calibration(0.0, dict.fromkeys(FEATURES, 0.0) | {"margin": 1.0}, threshold=0.5, reader="")
 
 
 def span(passage: Passage, quote: str, margin: float = 2.0) -> Span:
@@ -25,20 +27,6 @@ def span(passage: Passage, quote: str, margin: float = 2.0) -> Span:
         score=margin + 1.0,
         null_score=1.0,
         probability=0.5,
-    )
-
-
-def test_confidence_is_the_logistic_of_the_weighted_features() -> None:
-    calibration = Calibration(intercept=-1.0, weights={"margin": 0.5, "log_rank": 2.0}, threshold=0.5)
-    assert calibration.confidence({"margin": 4.0, "log_rank": 0.25}) == pytest.approx(1 / (1 + math.exp(-1.5)))
-    assert calibration.confidence({"margin": -2000.0, "log_rank": 0.0}) == 0.0
-    assert calibration.confidence({"margin": 2000.0, "log_rank": 0.0}) == 1.0
-
-
-def test_features_of_a_span() -> None:
-    passage = make_passage("All met. The mayor presided over a meeting.")
-    assert features(span(passage, "The mayor", 3.0), rank=3) == pytest.approx(
-        {"margin": 3.0, "log_probability": math.log(0.5), "log_rank": math.log(4)}
     )
 
 
@@ -98,6 +86,19 @@ def test_below_the_threshold_there_is_no_answer(margin: float, is_answered: bool
     assert result.passages == (passage,)
 
 
+@pytest.mark.parametrize(
+    ("min_confidence", "is_answered"), [(0.0, True), (0.88, True), (0.89, False), (1.0, False)]
+)
+def test_an_asked_for_confidence_takes_the_place_of_the_threshold(min_confidence: float, is_answered: bool) -> None:
+    passage = make_passage("The mayor presided.")
+    for threshold in (0.0, 1.0):
+        calibration = replace(MARGIN, threshold=threshold)
+        spans = [span(passage, "The mayor", 2.0)]
+        result = answer(QUESTION, spans, [passage], calibration, min_confidence=min_confidence)
+        assert result.is_answered is is_answered
+        assert result.confidence == pytest.approx(1 / (1 + math.exp(-2)))
+
+
 def test_without_spans_there_is_no_answer_and_no_confidence() -> None:
     result = answer(QUESTION, [], [], MARGIN)
     assert (result.is_answered, result.text, result.confidence, result.candidates) == (False, None, 0.0, ())
@@ -139,13 +140,3 @@ def test_a_citation_over_two_sentences_holds_both() -> None:
 )
 def test_normalisation_is_that_of_squad(text: str, normal: str) -> None:
     assert normalise_answer(text) == normal
-
-
-def test_the_bundled_calibration_trusts_what_speaks_for_an_answer() -> None:
-    calibration = bundled_calibration()
-    assert 0 < calibration.threshold < 1
-    weak = {"margin": -5.0, "log_probability": -5.0, "log_rank": 2.0}
-    strong = {"margin": 10.0, "log_probability": -0.1, "log_rank": 0.0}
-    assert calibration.confidence(weak) < calibration.threshold < calibration.confidence(strong)
-    for name in strong:
-        assert calibration.confidence({**weak, name: strong[name]}) > calibration.confidence(weak)

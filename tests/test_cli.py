@@ -167,6 +167,13 @@ def test_ask_without_an_answer_exits_1_and_shows_the_nearest_passages(run: Run, 
     assert (answer["is_answered"], answer["text"], answer["answers"]) == (False, None, [])
 
 
+def test_ask_holds_back_what_is_less_sure_than_it_is_told(run: Run, seeds_index: Path) -> None:
+    assert run("ask", ANSWERABLE, "--index", seeds_index, "--min-confidence", "1").code == 1
+    assert run("ask", UNANSWERABLE, "--index", seeds_index, "--min-confidence", "0").code == 0
+    for wrong in ("1.5", "-0.1", "high"):
+        assert run("ask", ANSWERABLE, "--index", seeds_index, "--min-confidence", wrong).code == 2
+
+
 def test_search_json_has_the_promised_shape(run: Run, seeds_index: Path) -> None:
     result = run("search", "grid management", "--index", seeds_index, "--json", "--top-k", "5")
     assert (result.code, result.err) == (0, "")
@@ -555,6 +562,41 @@ def test_an_evaluation_that_cannot_be_read_or_written_exits_2(
     assert run("evaluate", questions, "--index", tmp_path / "none").code == 3
 
 
+def test_calibrate_fits_the_confidence_and_can_be_undone(run: Run, own_index: Path, tmp_path: Path) -> None:
+    questions = tmp_path / "mine.jsonl"
+    lines = (Path(__file__).parent / "data" / "seeds_questions.jsonl").read_text("utf-8").splitlines()
+    answerable = [line for line in lines if json.loads(line)["answerable"]]
+    unanswerable = [line for line in lines if not json.loads(line)["answerable"]]
+    questions.write_text("\n".join([*answerable[:14], *unanswerable[:12]]))
+    assert run("index", SEEDS, "--index", own_index).code == 0
+    code, out, err = run("calibrate", questions, "--index", own_index)
+    assert (code, err.strip()) == (0, "")
+    assert re.search(r"^ +before +after\nthreshold +0\.\d{4} +[01]\.\d{4}\n", out, re.MULTILINE)
+    assert re.search(r"^false_answer_rate +\d\.\d{4} +\d\.\d{4}$", out, re.MULTILINE)
+    stored = own_index / "calibration.json"
+    assert f"Kept in {stored}; delete that file" in out
+    assert run("ask", ANSWERABLE, "--index", own_index).code in (0, 1)
+    assert run("verify", "--index", own_index).code == 0
+    stored.write_text("{}")
+    code, out, err = run("ask", ANSWERABLE, "--index", own_index)
+    assert (code, out) == (3, "")
+    assert "calibration.json is not a calibration" in err
+    assert "delete it" in err
+    stored.unlink()
+    assert run("ask", ANSWERABLE, "--index", own_index).code == 0
+
+
+def test_calibrate_refuses_what_it_cannot_use_and_changes_nothing(
+    run: Run, own_index: Path, questions: Path, tmp_path: Path
+) -> None:
+    code, out, err = run("calibrate", questions, "--index", own_index)
+    assert (code, out) == (2, "")
+    assert f"epiqa: {questions}: 2 questions" in err
+    assert run("calibrate", tmp_path / "none.jsonl", "--index", own_index).code == 2
+    assert run("calibrate", questions, "--index", tmp_path / "none").code == 3
+    assert not (own_index / "calibration.json").exists()
+
+
 def test_serve_opens_the_page_where_it_is_told(
     run: Run, seeds_index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -573,7 +615,7 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version") == (0, f"epiqa {__version__}\n", "")
     code, out, _ = run("--help")
     assert code == 0
-    names = ["index", "documents", "ask", "search", "chat", "serve", "evaluate", "verify"]
+    names = ["index", "documents", "ask", "search", "chat", "serve", "evaluate", "calibrate", "verify"]
     assert sorted(re.findall(r"^  ([a-z]+) {2,}", out, re.MULTILINE)) == sorted(names)
     for name in names:
         code, out, err = run(name, "--help")

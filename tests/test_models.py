@@ -16,7 +16,7 @@ def test_every_model_file_has_its_checksum_and_every_model_its_card() -> None:
         p.relative_to(models.ROOT).as_posix() for p in models.ROOT.rglob("*") if p.suffix in {".onnx", ".json"}
     }
     assert files == set(models.checksums())
-    for model in ("embedder", "reader"):
+    for model in ("embedder", "reader", "reader-large"):
         card = (models.ROOT / model / "README.md").read_text("utf-8")
         assert models.checksums()[f"{model}/model.onnx"] in card
 

@@ -214,6 +214,18 @@ def test_top_k_out_of_range_is_an_error(seeds: EpiQA, top_k: int) -> None:
         seeds.ask("Who?", top_k=top_k)
 
 
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
+def test_a_confidence_out_of_range_is_an_error(seeds: EpiQA, value: float) -> None:
+    with pytest.raises(EpiQAError, match=f"min_confidence is {value}: it must be from 0 to 1"):
+        seeds.ask("Who?", min_confidence=value)
+
+
+def test_who_asks_for_certainty_or_for_anything_gets_it(seeds: EpiQA) -> None:
+    question = "How many goals did Brazil score in 1970?"
+    assert seeds.ask(question, min_confidence=0.0).is_answered
+    assert not seeds.ask("Who presided over the meeting on February 2?", min_confidence=1.0).is_answered
+
+
 def test_every_passage_and_citation_of_the_seeds_is_verbatim(seeds: EpiQA) -> None:
     texts = {document.id: seeds.document_text(document.id) or "" for document in seeds.documents()}
     passages = seeds.search("epidemic prevention and control", top_k=1000)
@@ -247,6 +259,14 @@ def test_a_text_can_be_questioned_without_an_index() -> None:
     text = "Notice\n\nWe met. The answer: forty two. It was late."
     answer = TextQA(reader=KeywordReader()).ask("What is the answer?", text)
     assert answer.text == "forty two"
+    assert text[answer.citations[0].start : answer.citations[0].end] == "forty two"
+
+
+def test_a_long_text_is_read_to_its_end() -> None:
+    text = "Notice\n\n" + "We met and it rained all day. " * 400 + "The answer: forty two."
+    answer = TextQA(reader=KeywordReader()).ask("What is the answer?", text)
+    assert answer.text == "forty two"
+    assert len(answer.passages) > 10
     assert text[answer.citations[0].start : answer.citations[0].end] == "forty two"
 
 

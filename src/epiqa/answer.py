@@ -1,21 +1,15 @@
 """Spans -> Answer: confidence, grouping of equal answers, abstention, citations.
 
-Confidence is a logistic model over a span's signals, fitted on questions by `training/calibrate.py` (after
-Kamath, Jia & Liang 2020) and stored in `models/calibration.json`, with the threshold below which the
-documents are said not to answer. Nothing here is set by hand.
+Below a threshold of confidence, which the calibration holds, the documents are said not to answer.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import string
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 
-from epiqa.models import read_bundled
+from epiqa.confidence import Calibration, features
 from epiqa.sentences import sentence_offsets
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 
@@ -23,42 +17,9 @@ NO_ANSWER = "The documents don't answer this."
 MAX_CANDIDATES = 5
 # A further candidate less likely than this is noise to a reader.
 MIN_FURTHER_CONFIDENCE = 0.05
-# The signals that the confidence is made of.
-FEATURES = ("margin", "log_probability", "log_rank")
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """The weights of the confidence, by feature name, and the threshold of abstention."""
-
-    intercept: float
-    weights: dict[str, float]
-    threshold: float
-
-    def confidence(self, values: Mapping[str, float]) -> float:
-        """Returns the probability that a span with these features is right (SQuAD F1 of at least 0.5)."""
-        logit = self.intercept + sum(weight * values[name] for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
-
-@cache
-def bundled_calibration() -> Calibration:
-    """Returns the calibration that belongs to the bundled reader."""
-    stored = json.loads(read_bundled("calibration.json"))
-    assert set(stored["weights"]) == set(FEATURES), "calibrated with other features: run training/calibrate.py"
-    return Calibration(stored["intercept"], stored["weights"], stored["threshold"])
-
-
-def features(span: Span, rank: int) -> dict[str, float]:
-    """Returns the values of `FEATURES`; `rank` counts the passages from 0, as retrieved."""
-    return {
-        "margin": span.score - span.null_score,
-        "log_probability": math.log(max(span.probability, 1e-6)),
-        "log_rank": math.log1p(rank),
-    }
 
 
 def _sentence(span: Span) -> tuple[int, int]:
@@ -95,15 +56,24 @@ def cite(span: Span) -> Citation:
     )
 
 
-def answer(question: str, spans: Sequence[Span], passages: Sequence[Passage], calibration: Calibration) -> Answer:
+def answer(
+    question: str,
+    spans: Sequence[Span],
+    passages: Sequence[Passage],
+    calibration: Calibration,
+    *,
+    min_confidence: float | None = None,
+) -> Answer:
     """Returns the answer to a question out of the reader's spans, or the statement that there is none.
 
-    Of spans that overlap in a document, the most confident stays. Those with the same words, as SQuAD
-    compares them, are one candidate with several citations.
+    The answer must have `min_confidence`, or the calibration's threshold for None. Of spans that overlap in a
+    document, the most confident stays. Those with the same words, as SQuAD compares them, are one candidate
+    with several citations.
     """
-    ranks = {_place(passage): rank for rank, passage in enumerate(passages)}
+    threshold = calibration.threshold if min_confidence is None else min_confidence
+    confidences = calibration.confidences(features(spans, passages)).tolist()
     ranked = sorted(
-        ((calibration.confidence(features(span, ranks[_place(span.passage)])), span) for span in spans),
+        zip(confidences, spans, strict=True),
         key=lambda pair: (-pair[0], -pair[1].score, pair[1].passage.path, pair[1].start),
     )
     groups: dict[str, list[tuple[float, Span]]] = {}
@@ -123,7 +93,7 @@ def answer(question: str, spans: Sequence[Span], passages: Sequence[Passage], ca
     )
     candidates = candidates[:1] + tuple(c for c in candidates[1:] if c.confidence >= MIN_FURTHER_CONFIDENCE)
     best = candidates[0] if candidates else None
-    is_answered = best is not None and best.confidence >= calibration.threshold
+    is_answered = best is not None and best.confidence >= threshold
     return Answer(
         question=question,
         is_answered=is_answered,
@@ -133,10 +103,6 @@ def answer(question: str, spans: Sequence[Span], passages: Sequence[Passage], ca
         candidates=candidates,
         passages=tuple(passages),
     )
-
-
-def _place(passage: Passage) -> tuple[str, int]:
-    return passage.document_id, passage.start
 
 
 def _overlap(one: Span, other: Span) -> bool:

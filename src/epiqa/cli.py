@@ -25,8 +25,9 @@ from rich.text import Text
 
 from epiqa import __version__
 from epiqa.answer import NO_ANSWER
+from epiqa.confidence import MAX_FALSE_ANSWERS
 from epiqa.errors import EpiQAError, QuestionError
-from epiqa.pipeline import TOP_K, EpiQA, add_paths, remove_document, verify_index
+from epiqa.pipeline import CALIBRATION, TOP_K, EpiQA, add_paths, remove_document, verify_index
 from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 
 NEAREST_PASSAGES = 3
@@ -57,6 +58,16 @@ TopK = Annotated[int, typer.Option("--top-k", metavar="N", min=1, max=1000, help
 ReaderOption = Annotated[
     str | None,
     typer.Option("--reader", metavar="DIR", help="A question-answering model instead of the bundled one."),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        metavar="P",
+        min=0.0,
+        max=1.0,
+        help="Hold back answers less sure than this, from 0 to 1.",
+    ),
 ]
 DEFAULT_INDEX = Path("index")
 
@@ -170,11 +181,12 @@ def ask_command(
     index: IndexOption = DEFAULT_INDEX,
     as_json: JsonOption = False,
     top_k: TopK = TOP_K,
+    min_confidence: MinConfidence = None,
     reader: ReaderOption = None,
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
     qa = EpiQA.open(index, reader=reader)
-    answer = qa.ask(question, top_k=top_k)
+    answer = qa.ask(question, top_k=top_k, min_confidence=min_confidence)
     if as_json:
         print(json.dumps(answer_as_json(answer, qa.info), ensure_ascii=False))
     else:
@@ -266,6 +278,44 @@ def evaluate_command(
         _write(json_file, text + "\n")
     for name, value in evaluation.flat_measures(result.measures):
         _say(f"{name:<28} {value:>10}")
+
+
+@app.command("calibrate")
+def calibrate_command(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="JSONL or SQuAD JSON, with the answers.")],
+    index: IndexOption = DEFAULT_INDEX,
+    max_false_answers: Annotated[
+        float,
+        typer.Option(
+            "--max-false-answers",
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="The share of the unanswerable questions that may be answered.",
+        ),
+    ] = MAX_FALSE_ANSWERS,
+    reader: ReaderOption = None,
+) -> None:
+    """Fit the confidence and the threshold to your own questions; kept in the index directory."""
+    from epiqa import evaluation
+
+    qa = EpiQA.open(index, reader=reader)
+    with _progress() as advance:
+        result = evaluation.calibrate(
+            questions,
+            qa,
+            max_false_answers=max_false_answers,
+            on_progress=lambda done, total: advance(done, total, "questions"),
+        )
+    qa.use_calibration(result.calibration)
+    _say(f"{'':<28} {'before':>10} {'after':>10}")
+    for name, before in result.before.items():
+        _say(f"{name:<28} {before:>10.4f} {result.after[name]:>10.4f}")
+    if result.keeps_threshold:
+        _say(
+            "The threshold is the one of before: there are too few unanswerable questions to choose one by.", to=err
+        )
+    _say(f"Kept in {index / CALIBRATION}; delete that file to go back to the bundled calibration.")
 
 
 @app.command("verify")

@@ -43,6 +43,11 @@ def bundled_tokenizer(model: str) -> Tokenizer:
     return tokenizer
 
 
+def pad_id(tokenizer: Tokenizer) -> int:
+    """Returns the id of the padding token, under the name that BERT or that MPNet gives it, else 0."""
+    return next((number for name in ("[PAD]", "<pad>") if (number := tokenizer.token_to_id(name)) is not None), 0)
+
+
 def read_tokenizer(path: Path) -> Tokenizer:
     """Opens a `tokenizer.json`; raises ModelError when it is missing or malformed."""
     try:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from epiqa import index as storage
-from epiqa.answer import answer, bundled_calibration
+from epiqa.answer import answer
 from epiqa.chunk import chunk
+from epiqa.confidence import Calibration, bundled_calibration, read_calibration, write_calibration
 from epiqa.embed import load_embedder, titled
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError, QuestionError
 from epiqa.index import Index, IndexWriter
@@ -34,6 +35,7 @@ from epiqa.types import (
     IndexReport,
     Passage,
     Reader,
+    Span,
 )
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -44,6 +46,8 @@ MAX_TOP_K = 1000
 MAX_QUESTION_CHARACTERS = 1000
 # Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
 EMBED_CHUNKS = 256
+# In the index directory, beside the generations: what `epiqa calibrate` fitted to the user's own questions.
+CALIBRATION = "calibration.json"
 
 __all__ = [
     "EpiQA",
@@ -146,6 +150,28 @@ class EpiQA:
         """The reader."""
         return _reader(self._given_reader)
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The index's own, where `calibrate` made one for this reader, else the bundled one.
+
+        Raises IndexDamagedError when the index's own cannot be read.
+        """
+        own = read_calibration(self.directory / CALIBRATION)
+        if own is None:
+            return bundled_calibration()
+        if own.reader != self.reader.fingerprint:
+            _log.warning(
+                "%s belongs to another reader and is not used: run epiqa calibrate again",
+                self.directory / CALIBRATION,
+            )
+            return bundled_calibration()
+        return own
+
+    def use_calibration(self, calibration: Calibration) -> None:
+        """Stores a calibration in the index, in the place of the last one, and goes on with it."""
+        write_calibration(calibration, self.directory / CALIBRATION)
+        self.calibration = calibration
+
     @property
     def info(self) -> IndexInfo:
         """What the open generation holds."""
@@ -179,16 +205,22 @@ class EpiQA:
             check_question(query), self._index, self.embedder, top_k=_checked_top_k(top_k), method=method
         )
 
-    def ask(self, question: str, *, top_k: int = TOP_K) -> Answer:
+    def ask(self, question: str, *, top_k: int = TOP_K, min_confidence: float | None = None) -> Answer:
         """Answers a question from the `top_k` best passages, or says that the documents don't.
 
+        An answer less sure than `min_confidence` is held back; None stands for the calibration's threshold.
         Raises QuestionError for an unusable question.
         """
         question, top_k = check_question(question), _checked_top_k(top_k)
-        embedder, reader = self.embedder, self.reader  # loaded before the time is taken
+        _check_min_confidence(min_confidence)
+        embedder, reader, calibration = self.embedder, self.reader, self.calibration  # before the time is taken
         begun = time.perf_counter()
         passages = retrieve(question, self._index, embedder, top_k=top_k)
-        return _read_and_answer(question, passages, reader, begun)
+        return _read_and_answer(question, passages, reader, calibration, begun, min_confidence)
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
+        """Returns the reader's spans, without deciding between them: what a calibration is fitted on."""
+        return self.reader.read(check_question(question), passages)
 
 
 class TextQA:
@@ -208,26 +240,36 @@ class TextQA:
             raise EpiQAError("the text is not normalised: give the result of epiqa.ingest.normalise")
         begun = time.perf_counter()
         document = make_document(text, path="text", location="text", title=title or None)
-        passage = Passage(
-            document_id=document.id,
-            title=document.title,
-            path=document.path,
-            date=document.date,
-            page=None,
-            start=0,
-            end=len(text),
-            quote=text,
-            score=0.0,
-        )
-        return _read_and_answer(question, [passage], self._reader, begun)
+        passages = [
+            Passage(
+                document_id=document.id,
+                title=document.title,
+                path=document.path,
+                date=document.date,
+                page=None,
+                start=piece.start,
+                end=piece.end,
+                quote=piece.quote,
+                score=0.0,
+            )
+            for piece in chunk(document)
+        ]
+        return _read_and_answer(question, passages, self._reader, bundled_calibration(), begun)
 
 
-def _read_and_answer(question: str, passages: Sequence[Passage], reader: Reader, begun: float) -> Answer:
+def _read_and_answer(
+    question: str,
+    passages: Sequence[Passage],
+    reader: Reader,
+    calibration: Calibration,
+    begun: float,
+    min_confidence: float | None = None,
+) -> Answer:
     """Runs the last two stages and notes the time that each stage took since `begun`."""
     retrieved = time.perf_counter()
     spans = reader.read(question, passages)
     read = time.perf_counter()
-    result = answer(question, spans, passages, bundled_calibration())
+    result = answer(question, spans, passages, calibration, min_confidence=min_confidence)
     done = time.perf_counter()
     seconds = {
         "retrieve": retrieved - begun,
@@ -370,6 +412,11 @@ def _matching(given: Embedder | str | None, stored: str, fingerprint: str, direc
             f" ({model.fingerprint}): use that one, or build another index with epiqa index PATH… --index DIR"
         )
     return model
+
+
+def _check_min_confidence(value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise EpiQAError(f"min_confidence is {value}: it must be from 0 to 1")
 
 
 def _checked_top_k(top_k: int) -> int:

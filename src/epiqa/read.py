@@ -2,11 +2,13 @@
 
 The reader gives each token of a window a start and an end logit; position 0 stands for "no answer" (Devlin
 et al. 2019, section 4.3). A passage longer than a window is read in windows that overlap. Sums of logits are
-compared across passages, as in Clark & Gardner 2018, for they are not normalised within one.
+compared across passages, as in Clark & Gardner 2018, for they are not normalised within one. The bundled
+reader is two: a small one reads every passage, a large one takes a second look at the best.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from tokenizers import Encoding, Tokenizer
 
 from epiqa import graphs
 from epiqa.errors import ModelError
+from epiqa.models import checksums
 from epiqa.types import Passage, Reader, Span
 
 Logits = NDArray[np.float32]
@@ -30,6 +33,8 @@ STRIDE_TOKENS = 96
 MAX_QUESTION_TOKENS = 64
 MAX_ANSWER_TOKENS = 40
 SPANS_PER_PASSAGE = 3
+SECOND_LOOKS = 3
+SMALL, LARGE = "reader", "reader-large"
 
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n")
 
@@ -84,7 +89,10 @@ def decode(
 class WindowReader:
     """Reads passages window by window; `run` is the network, from a batch of inputs to its logits."""
 
-    def __init__(self, tokenizer: Tokenizer, run: Run, input_names: Sequence[str], *, pad_id: int = 0) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, run: Run, input_names: Sequence[str], *, fingerprint: str, pad_id: int = 0
+    ) -> None:
+        self.fingerprint = fingerprint
         tokenizer.no_padding()
         self._counter = Tokenizer.from_str(tokenizer.to_str())
         self._counter.no_truncation()
@@ -167,6 +175,30 @@ def _best_of_passage(spans: Sequence[Span], null_score: float) -> list[Span]:
     return [replace(span, null_score=null_score) for span in list(best.values())[:SPANS_PER_PASSAGE]]
 
 
+class SecondLook:
+    """Two readers as one: `first` reads all passages, `second` those few where it found most, and decides."""
+
+    def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS) -> None:
+        self._first = first
+        self._second = second
+        self._passages = passages
+        self.fingerprint = f"{first.fingerprint}+{second.fingerprint}"
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
+        """Returns the second reader's spans of the passages that the first one's best margins chose."""
+        margins: dict[tuple[str, int], float] = {}
+        for span in self._first.read(question, passages):
+            place, margin = _place(span.passage), span.score - span.null_score
+            margins[place] = max(margin, margins.get(place, margin))
+        chosen = set(sorted(margins, key=lambda place: -margins[place])[: self._passages])
+        spans = self._second.read(question, [passage for passage in passages if _place(passage) in chosen])
+        return [replace(span, first_margin=margins[_place(span.passage)]) for span in spans]
+
+
+def _place(passage: Passage) -> tuple[str, int]:
+    return passage.document_id, passage.start
+
+
 def load_reader(path: str | None = None) -> Reader:
     """Returns the bundled reader for None, else the question-answering model in a local folder.
 
@@ -174,7 +206,7 @@ def load_reader(path: str | None = None) -> Reader:
     Raises ModelError when the folder holds neither.
     """
     if path is None:
-        return _onnx_reader(graphs.bundled_tokenizer("reader"), graphs.bundled_session("reader"))
+        return SecondLook(_bundled_reader(SMALL), _bundled_reader(LARGE))
     folder = Path(path)
     if (folder / "model.onnx").is_file():
         tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")
@@ -182,13 +214,19 @@ def load_reader(path: str | None = None) -> Reader:
             graph = (folder / "model.onnx").read_bytes()
         except OSError as error:
             raise ModelError(f"the reader's {folder / 'model.onnx'} cannot be read ({error.strerror})") from error
-        return _onnx_reader(tokenizer, graphs.session(graph, str(folder / "model.onnx")))
+        digest = hashlib.sha256(graph).hexdigest()
+        return _onnx_reader(tokenizer, graphs.session(graph, str(folder / "model.onnx")), digest)
     if (folder / "config.json").is_file():
         return _transformers_reader(folder)
     raise ModelError(f"the reader {path!r} is not a folder with model.onnx and tokenizer.json, or with config.json")
 
 
-def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession) -> WindowReader:
+def _bundled_reader(name: str) -> WindowReader:
+    digest = checksums()[f"{name}/model.onnx"]
+    return _onnx_reader(graphs.bundled_tokenizer(name), graphs.bundled_session(name), digest)
+
+
+def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, digest: str) -> WindowReader:
     outputs = {node.name for node in session.get_outputs()}
     if not {"start_logits", "end_logits"} <= outputs:
         raise ModelError(f"the reader's graph gives {', '.join(sorted(outputs))}, not start_logits and end_logits")
@@ -197,7 +235,8 @@ def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession) ->
         start, end = session.run(["start_logits", "end_logits"], inputs)
         return start, end
 
-    return WindowReader(tokenizer, run, [node.name for node in session.get_inputs()])
+    names = [node.name for node in session.get_inputs()]
+    return WindowReader(tokenizer, run, names, fingerprint=f"onnx@{digest[:16]}", pad_id=graphs.pad_id(tokenizer))
 
 
 def _transformers_reader(folder: Path) -> WindowReader:
@@ -233,4 +272,8 @@ def _transformers_reader(folder: Path) -> WindowReader:
     names = ["input_ids", "attention_mask"]
     if getattr(model.config, "type_vocab_size", 0) > 1:
         names.append("token_type_ids")
-    return WindowReader(tokenizer, run, names, pad_id=model.config.pad_token_id or 0)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    fingerprint = f"transformers@{digest.hexdigest()[:16]}"
+    return WindowReader(tokenizer, run, names, fingerprint=fingerprint, pad_id=model.config.pad_token_id or 0)

@@ -90,7 +90,8 @@ class Span:
     """A reader's candidate answer inside `passage`; `start` and `end` are offsets in the document.
 
     `score` is the sum of the start and end logits, `null_score` the same sum for "no answer" in that
-    passage; `probability` in [0, 1] is the span's share of the passage's probability mass.
+    passage; `probability` in [0, 1] is the span's share of the passage's probability mass. `first_margin` is the
+    best score less `null_score` that the first of two readers gave a span of the passage, where there are two.
     """
 
     passage: Passage
@@ -100,6 +101,7 @@ class Span:
     score: float
     null_score: float
     probability: float
+    first_margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,10 @@ class Embedder(Protocol):
 
 class Reader(Protocol):
     """Finds candidate answers to a question in passages."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and content hash: two readers with the same fingerprint give the same spans."""
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the best few spans of each passage, in any order."""

@@ -14,7 +14,7 @@ import pytest
 from ir_measures import RR, R, nDCG
 
 from epiqa import pipeline
-from epiqa.answer import Calibration
+from epiqa.confidence import FEATURES, Calibration
 from epiqa.errors import IndexMissingError, QuestionSetError
 from epiqa.evaluation import Evaluation, Outcome, evaluate, flat_measures
 from epiqa.evaluation.questions import Question, RetrievalSet
@@ -24,7 +24,7 @@ from epiqa.sentences import content_words
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 from fakes import KeywordReader, WordEmbedder, make_document, make_passage
 
-CALIBRATION = Calibration(intercept=0.0, weights={"margin": 1.0}, threshold=0.5)
+CALIBRATION = Calibration(0.0, dict.fromkeys(FEATURES, 0.0) | {"margin": 1.0}, threshold=0.5, reader="")
 ALL, MOST, NONE = (1 / (1 + math.exp(-logit)) for logit in (2, 2 / 3, -2))
 
 # The measures of the design but "ndcg@10", which needs graded documents.

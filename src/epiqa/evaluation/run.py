@@ -60,6 +60,7 @@ def evaluate(
     *,
     index: Path = Path("index"),
     mode: Mode = "open",
+    distraction: Sequence[Document] = (),
     embedder: Embedder | str | None = None,
     reader: Reader | str | None = None,
     on_progress: OnProgress | None = None,
@@ -68,7 +69,8 @@ def evaluate(
 
     JSONL is asked against `index`; SQuAD is asked paragraph by paragraph in mode "reader", and in mode "open"
     against an index of its own articles, as BEIR is against one of its corpus. Both are made in a temporary
-    folder. `embedder` and `reader` are as in `EpiQA`. Raises QuestionSetError, and what `EpiQA.open` raises.
+    folder; `distraction` are documents to index beside a SQuAD set's own. `embedder` and `reader` are as in
+    `EpiQA`. Raises QuestionSetError, and what `EpiQA.open` raises.
     """
     begun = time.perf_counter()
     questions = read_questions(path)
@@ -83,7 +85,7 @@ def evaluate(
         outcomes = _read_given(questions, path, TextQA(reader=reader), on_progress)
     elif questions.documents:
         outcomes = _with_index(
-            questions.documents, embedder, reader, lambda qa: _ask_all(questions, qa, on_progress)
+            (*questions.documents, *distraction), embedder, reader, lambda qa: _ask_all(questions, qa, on_progress)
         )
     else:
         outcomes = _ask_all(questions, EpiQA.open(index, embedder=embedder, reader=reader), on_progress)
