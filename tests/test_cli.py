@@ -567,7 +567,7 @@ def test_calibrate_fits_the_confidence_and_can_be_undone(run: Run, own_index: Pa
     lines = (Path(__file__).parent / "data" / "seeds_questions.jsonl").read_text("utf-8").splitlines()
     answerable = [line for line in lines if json.loads(line)["answerable"]]
     unanswerable = [line for line in lines if not json.loads(line)["answerable"]]
-    questions.write_text("\n".join([*answerable[:14], *unanswerable[:12]]))
+    questions.write_text("\n".join([*answerable[:30], *unanswerable[:12]]))
     assert run("index", SEEDS, "--index", own_index).code == 0
     code, out, err = run("calibrate", questions, "--index", own_index)
     assert (code, err.strip()) == (0, "")
@@ -578,6 +578,7 @@ def test_calibrate_fits_the_confidence_and_can_be_undone(run: Run, own_index: Pa
     assert run("ask", ANSWERABLE, "--index", own_index).code in (0, 1)
     assert run("verify", "--index", own_index).code == 0
     stored.write_text("{}")
+    assert run("verify", "--index", own_index).code == 3
     code, out, err = run("ask", ANSWERABLE, "--index", own_index)
     assert (code, out) == (3, "")
     assert "calibration.json is not a calibration" in err

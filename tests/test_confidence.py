@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,16 @@ def test_a_fit_to_what_is_all_right_or_all_wrong_stays_finite(right: list[bool])
     assert np.isfinite([intercept, *weights.values()]).all()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_fit_converges_where_the_features_are_far_from_zero(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    values = generator.normal(40.0, 5.0, size=(100, len(FEATURES)))
+    right = generator.random(100) < 0.3
+    intercept, weights = fit(values, right, start=CALIBRATION, prior=10.0)
+    moved = Calibration(intercept, weights, 0.5, "")
+    assert moved.confidences(values).mean() == pytest.approx(right.mean(), abs=0.15)
+
+
 def test_a_fit_to_features_that_never_change_stays_finite() -> None:
     intercept, weights = fit(np.ones((6, len(FEATURES))), [True, False] * 3)
     assert np.isfinite([intercept, *weights.values()]).all()
@@ -106,7 +117,11 @@ def test_a_fit_to_features_that_never_change_stays_finite() -> None:
 def test_the_threshold_is_the_lowest_that_lets_few_through(
     confidences: list[float], share: float, threshold: float
 ) -> None:
-    assert choose_threshold(confidences, share) == threshold
+    assert choose_threshold(confidences, max_false_answers=share) == threshold
+
+
+def test_sets_count_alike_when_the_threshold_is_chosen() -> None:
+    assert choose_threshold([0.1] * 99 + [0.9], [0.5, 0.2], max_false_answers=0.26) == 0.205
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -129,6 +144,9 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
         CALIBRATION.to_json().replace("-1.0", "NaN").encode(),
         CALIBRATION.to_json().replace("-1.0", '"x"').encode(),
         CALIBRATION.to_json().replace("-1.0", "null").encode(),
+        CALIBRATION.to_json().replace("0.4", "5").encode(),
+        CALIBRATION.to_json().replace("0.4", "1" + "0" * 400).encode(),
+        b"[" * 200_000,
     ],
 )
 def test_a_file_that_is_no_calibration_is_named_with_the_way_out(tmp_path: Path, content: bytes) -> None:
@@ -136,6 +154,26 @@ def test_a_file_that_is_no_calibration_is_named_with_the_way_out(tmp_path: Path,
     path.write_bytes(content)
     with pytest.raises(IndexDamagedError, match=r"calibration\.json is not a calibration .*: delete it"):
         read_calibration(path)
+
+
+def test_writers_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    write_calibration(CALIBRATION, path)
+
+    def write(number: int) -> bool:
+        write_calibration(replace(CALIBRATION, threshold=number / 100), path)
+        return read_calibration(path) is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(80)))
+    assert [p.name for p in tmp_path.iterdir()] == ["calibration.json"]
+
+
+def test_a_folder_in_its_place_is_an_error_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").mkdir()
+    with pytest.raises(EpiQAError, match="cannot be written"):
+        write_calibration(CALIBRATION, tmp_path / "calibration.json")
+    assert [p.name for p in tmp_path.iterdir()] == ["calibration.json"]
 
 
 def test_a_calibration_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

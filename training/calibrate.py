@@ -1,4 +1,4 @@
-"""Fits the bundled confidence and chooses its threshold, on questions that neither reader was trained on.
+"""Fits the bundled confidence and chooses its threshold, on questions that `train.py` keeps out of training.
 
     python training/calibrate.py PATH_TO_THE_READER_DATA
 
@@ -35,9 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from epiqa.confidence import MAX_FALSE_ANSWERS, THRESHOLDS, Calibration
+from epiqa.confidence import Calibration, choose_threshold
 from epiqa.evaluation import metrics
 from epiqa.evaluation.calibrate import Asked, fit_questions, judge
 from epiqa.evaluation.questions import QuestionSet, read_questions, squad_questions
@@ -145,16 +144,17 @@ def cross_predict(rows: Sequence[Row], reader: str) -> list[tuple[float, bool]]:
     return found
 
 
-def choose(rows: Sequence[Row], confidences: NDArray[np.float64]) -> float:
-    """Returns the lowest threshold at which few of `THRESHOLD_SETS`' unanswerable questions are answered."""
-    rates = [
-        (
-            confidences[[row.origin == origin and row.kind == "unanswerable" for row in rows]]
-            >= THRESHOLDS[:, None]
-        ).mean(axis=1)
+def choose(rows: Sequence[Row], outcomes: Sequence[tuple[float, bool]]) -> float:
+    """Chooses the threshold by the unanswerable questions of `THRESHOLD_SETS`, the sets counting alike."""
+    sets = [
+        [
+            confidence
+            for row, (confidence, _) in zip(rows, outcomes, strict=True)
+            if row.origin == origin and row.kind == "unanswerable"
+        ]
         for origin in THRESHOLD_SETS
     ]
-    return float(THRESHOLDS[np.mean(rates, axis=0) <= MAX_FALSE_ANSWERS][0])
+    return choose_threshold(*sets)
 
 
 def figures(
@@ -190,7 +190,7 @@ def main() -> None:
     for origin in SETS:
         rows += collect(origin, held_out_set(articles, origin, settings), reader)
     outcomes = cross_predict(rows, reader.fingerprint)
-    threshold = choose(rows, np.array([confidence for confidence, _ in outcomes]))
+    threshold = choose(rows, outcomes)
     calibration = fit(rows, reader.fingerprint, threshold)
     report = {
         "rows": dict(Counter(f"{row.origin}, {row.kind}" for row in rows)),

@@ -282,7 +282,7 @@ def evaluate_command(
 
 @app.command("calibrate")
 def calibrate_command(
-    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="JSONL or SQuAD JSON, with the answers.")],
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="JSONL, one question a line.")],
     index: IndexOption = DEFAULT_INDEX,
     max_false_answers: Annotated[
         float,
@@ -307,14 +307,10 @@ def calibrate_command(
             max_false_answers=max_false_answers,
             on_progress=lambda done, total: advance(done, total, "questions"),
         )
-    qa.use_calibration(result.calibration)
     _say(f"{'':<28} {'before':>10} {'after':>10}")
-    for name, before in result.before.items():
-        _say(f"{name:<28} {before:>10.4f} {result.after[name]:>10.4f}")
-    if result.keeps_threshold:
-        _say(
-            "The threshold is the one of before: there are too few unanswerable questions to choose one by.", to=err
-        )
+    for name in (name for name in result.before if name in result.after):
+        _say(f"{name:<28} {result.before[name]:>10.4f} {result.after[name]:>10.4f}")
+    qa.use_calibration(result.calibration)
     _say(f"Kept in {index / CALIBRATION}; delete that file to go back to the bundled calibration.")
 
 

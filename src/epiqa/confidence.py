@@ -7,6 +7,8 @@ After Kamath, Jia & Liang 2020. The bundled weights are fitted by `training/cali
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -50,20 +52,22 @@ class Calibration:
     @classmethod
     def from_json(cls, text: str) -> Calibration:
         """Reads a calibration; raises ValueError when the text is none, or one with other features."""
-        stored = json.loads(text)
         try:
+            stored = json.loads(text)
             found = cls(
                 intercept=float(stored["intercept"]),
                 weights={str(name): float(weight) for name, weight in stored["weights"].items()},
                 threshold=float(stored["threshold"]),
                 reader=str(stored["reader"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a calibration ({error!r})") from error
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{type(error).__name__}: {str(error)[:80]}") from error
         if set(found.weights) != set(FEATURES):
             raise ValueError(f"its features are {', '.join(found.weights)}, not {', '.join(FEATURES)}")
-        if not np.isfinite([found.intercept, found.threshold, *found.weights.values()]).all():
+        if not np.isfinite([found.intercept, *found.weights.values()]).all():
             raise ValueError("a number in it is not finite")
+        if not 0 <= found.threshold <= 1:
+            raise ValueError(f"its threshold is {found.threshold}, not from 0 to 1")
         return found
 
 
@@ -87,11 +91,18 @@ def read_calibration(path: Path) -> Calibration | None:
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Puts a calibration in the place of the one in the file, in one step."""
-    new = path.with_suffix(".new")
     try:
-        new.write_text(calibration.to_json(), encoding="utf-8")
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+            new = Path(file.name)
+            file.write(calibration.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error
+    try:
         new.replace(path)
     except OSError as error:
+        new.unlink()
         raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error
 
 
@@ -131,30 +142,41 @@ def fit(
     """
     labels = np.asarray(is_right, dtype=np.float64)
     importance = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
-    scale = np.where(values.std(axis=0) > 0, values.std(axis=0), 1.0)
+    deviation = values.std(axis=0)
+    scale = np.where(deviation > 1e-9, deviation, 1.0)
     design = np.column_stack([np.ones(len(values)), values / scale])
     centre = np.zeros(design.shape[1])
     if start is not None:
         centre = np.array([start.intercept, *(start.weights[name] for name in FEATURES)])
         centre[1:] *= scale
-    found = centre.copy()
+
+    def loss(point: Array) -> float:
+        logits = design @ point
+        misfit = (importance * (np.logaddexp(0.0, logits) - labels * logits)).sum()
+        return float(misfit + prior / 2 * ((point - centre) ** 2).sum())
+
+    found = centre
     for _ in range(_NEWTON_STEPS):
         chances = _logistic(design @ found)
         gradient = design.T @ (importance * (labels - chances)) - prior * (found - centre)
         hessian = (design * (importance * chances * (1 - chances))[:, np.newaxis]).T @ design
         step = np.linalg.solve(hessian + prior * np.eye(len(found)), gradient)
-        found += step / max(1.0, float(np.abs(step).max()))  # far from the optimum, a whole step may overshoot
+        while loss(found + step) > loss(found) and np.abs(step).max() > 1e-12:
+            step /= 2  # far from the optimum, a whole step may overshoot
+        found = found + step
         if np.abs(step).max() < 1e-8:
             break
     return float(found[0]), dict(zip(FEATURES, (found[1:] / scale).tolist(), strict=True))
 
 
-def choose_threshold(confidences: ArrayLike, max_false_answers: float = MAX_FALSE_ANSWERS) -> float:
+def choose_threshold(*confidences: ArrayLike, max_false_answers: float = MAX_FALSE_ANSWERS) -> float:
     """Returns the lowest threshold, in steps of 0.005, at which at most such a share of questions is answered.
 
-    The questions are unanswerable; `confidences` are those of their best spans, shape (questions,).
+    The questions are unanswerable, and in one or several sets that count alike; of each set, `confidences` are
+    those of the questions' best spans, shape (questions,).
     """
-    rates = (np.asarray(confidences)[np.newaxis, :] >= THRESHOLDS[:, np.newaxis]).mean(axis=1)
+    sets = [np.asarray(values, dtype=np.float64) for values in confidences]
+    rates = np.mean([(values >= THRESHOLDS[:, np.newaxis]).mean(axis=1) for values in sets], axis=0)
     fitting = THRESHOLDS[rates <= max_false_answers]
     return float(fitting[0]) if len(fitting) else 1.0
 

@@ -32,12 +32,12 @@ def session(graph: bytes, source: str) -> onnxruntime.InferenceSession:
 
 
 def bundled_session(model: str) -> onnxruntime.InferenceSession:
-    """Opens the bundled graph of "embedder" or "reader" after checking its SHA-256."""
+    """Opens the bundled graph of a model, by its folder, after checking its SHA-256."""
     return session(read_bundled(f"{model}/model.onnx"), model)
 
 
 def bundled_tokenizer(model: str) -> Tokenizer:
-    """Opens the bundled tokenizer of "embedder" or "reader"; with the truncation that is set in its file."""
+    """Opens the bundled tokenizer of a model, by its folder; with the truncation that is set in its file."""
     tokenizer = Tokenizer.from_str(read_bundled(f"{model}/tokenizer.json").decode("utf-8"))
     tokenizer.no_padding()
     return tokenizer

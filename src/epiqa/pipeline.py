@@ -138,6 +138,7 @@ class EpiQA:
         qa = cls(directory, Index.open(directory), embedder=embedder, reader=reader)
         if embedder is not None:
             _ = qa.embedder
+        read_calibration(directory / CALIBRATION)  # a bad one is better found now than at the first question
         return qa
 
     @cached_property
@@ -198,6 +199,7 @@ class EpiQA:
 
     def _reopen(self) -> None:
         self._index = Index.open(self.directory)
+        self.__dict__.pop("calibration", None)  # read again when needed
 
     def search(self, query: str, *, top_k: int = 10, method: Method = "fused") -> list[Passage]:
         """Returns up to `top_k` passages, best first; raises QuestionError for an unusable query."""
@@ -352,10 +354,11 @@ def remove_document(document_id: str, index: AnyPath = "index") -> None:
 
 
 def verify_index(index: AnyPath = "index") -> IndexInfo:
-    """Re-hashes every file of an index and re-checks every chunk against its document.
+    """Re-hashes every file of an index, re-checks every chunk against its document, and reads its calibration.
 
     Returns what it holds; raises IndexMissingError or IndexDamagedError.
     """
+    read_calibration(Path(index) / CALIBRATION)
     return storage.verify(Path(index))
 
 

@@ -208,7 +208,7 @@ class Reader(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Name and content hash: two readers with the same fingerprint give the same spans."""
+        """Kind and hash of the weights: a calibration belongs to the reader of its fingerprint."""
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the best few spans of each passage, in any order."""

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from epiqa.confidence import FEATURES, Calibration, bundled_calibration, write_calibration
-from epiqa.errors import QuestionSetError
+from epiqa.confidence import FEATURES, Calibration, write_calibration
+from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import calibrate
-from epiqa.evaluation.calibrate import Asked, judge
+from epiqa.evaluation.calibrate import Asked, judge, recalibrate
 from epiqa.pipeline import CALIBRATION, EpiQA
 from epiqa.types import Passage, Span
 from fakes import KeywordReader, WordEmbedder, make_passage
 
 # Trusts everything: what a user would want to have corrected.
 GULLIBLE = Calibration(4.0, dict.fromkeys(FEATURES, 0.0), threshold=0.5, reader=KeywordReader.fingerprint)
+
+
+@pytest.fixture(autouse=True)
+def _gullible(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("epiqa.pipeline", "epiqa.evaluation.calibrate"):
+        monkeypatch.setattr(sys.modules[module], "bundled_calibration", lambda: GULLIBLE)
 
 
 @pytest.fixture
@@ -52,16 +59,15 @@ def write_questions(path: Path, *, answerable: int = 12, unanswerable: int = 12)
 
 
 def test_a_gullible_calibration_learns_to_hold_back(qa: EpiQA, tmp_path: Path) -> None:
-    write_calibration(GULLIBLE, qa.directory / CALIBRATION)
     assert qa.ask("What about masks3?").is_answered
     seen: list[tuple[int, int]] = []
-    result = calibrate(write_questions(tmp_path / "q.jsonl"), qa, on_progress=lambda *done: seen.append(done))
-    assert seen == [(number, 24) for number in range(24)]
+    path = write_questions(tmp_path / "q.jsonl")
+    result = calibrate(path, qa, on_progress=lambda *done: seen.append(done))
+    assert seen == [(number, 24) for number in range(25)]
     assert (result.before["false_answer_rate"], result.after["false_answer_rate"]) == (1.0, 0.0)
-    assert result.before["answered_right"] == result.after["answered_right"] == 0.5
+    assert result.before["answerable_right"] == result.after["answerable_right"] == 1.0
     assert result.after["auroc"] == 1.0
     assert result.after["ece"] < result.before["ece"]
-    assert not result.keeps_threshold
     assert result.calibration.reader == KeywordReader.fingerprint
 
     assert qa.ask("What about masks3?").is_answered, "calibrate alone changes nothing"
@@ -70,36 +76,59 @@ def test_a_gullible_calibration_learns_to_hold_back(qa: EpiQA, tmp_path: Path) -
     for asked in (qa, again):
         assert asked.ask("What about beds3?").text == "forty3"
         assert not asked.ask("What about masks3?").is_answered
+    assert calibrate(path, qa) == result, "the same questions are not counted twice"
 
 
-def test_with_few_unanswerable_questions_the_threshold_stays(qa: EpiQA, tmp_path: Path) -> None:
-    write_calibration(GULLIBLE, qa.directory / CALIBRATION)
-    result = calibrate(write_questions(tmp_path / "q.jsonl", unanswerable=9), qa)
-    assert result.keeps_threshold
-    assert result.calibration.threshold == GULLIBLE.threshold
+def test_the_order_of_the_questions_does_not_matter_much() -> None:
+    rows = [asked(right=number % 5 != 4, answerable=number % 5 != 4) for number in range(60)]
+    for some in (rows, sorted(rows, key=lambda row: row.is_answerable)):
+        after = recalibrate(some, "r").after
+        assert after["answerable_right"] == 1.0
+        assert after["false_answer_rate"] < 0.2
+        assert 0 < after["threshold"] < 1
 
 
-@pytest.mark.parametrize(("answerable", "unanswerable"), [(9, 10), (0, 24), (0, 1)])
-def test_a_set_that_teaches_nothing_is_refused(
-    qa: EpiQA, tmp_path: Path, answerable: int, unanswerable: int
-) -> None:
+def test_what_never_comes_out_right_has_no_auroc() -> None:
+    rows = [asked(right=False, answerable=number % 2 == 0) for number in range(20)]
+    assert "auroc" not in recalibrate(rows, "r").after
+
+
+def asked(*, right: bool, answerable: bool) -> Asked:
+    values = np.full((1, len(FEATURES)), 4.0 if right else -4.0)
+    return Asked(answerable, values, np.array([right]))
+
+
+@pytest.mark.parametrize(("answerable", "unanswerable"), [(9, 10), (11, 9), (0, 1)])
+def test_a_set_that_is_too_small_is_refused(qa: EpiQA, tmp_path: Path, answerable: int, unanswerable: int) -> None:
     path = write_questions(tmp_path / "q.jsonl", answerable=answerable, unanswerable=unanswerable)
-    with pytest.raises(QuestionSetError, match=r"q\.jsonl: \d+ questions, .* needs at least 20, some right"):
+    with pytest.raises(QuestionSetError, match=r"q\.jsonl: \d+ questions, \d+ of them unanswerable.* at least 20"):
         calibrate(path, qa)
+
+
+def test_questions_about_other_documents_are_refused(qa: EpiQA, tmp_path: Path) -> None:
+    path = write_questions(tmp_path / "q.jsonl", answerable=4, unanswerable=20)
+    with pytest.raises(QuestionSetError, match=r"right on 4 questions.*about the documents of this index\?"):
+        calibrate(path, qa)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_a_share_out_of_range_is_an_error(qa: EpiQA, tmp_path: Path, value: float) -> None:
+    with pytest.raises(EpiQAError, match=r"max_false_answers is .*: it must be from 0 to 1"):
+        calibrate(write_questions(tmp_path / "q.jsonl"), qa, max_false_answers=value)
 
 
 def test_a_retrieval_set_is_refused(qa: EpiQA, tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "title": "", "text": "One."}\n')
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "One?"}\n')
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\td\t1\n")
-    with pytest.raises(QuestionSetError, match="has no answers to calibrate with"):
+    with pytest.raises(QuestionSetError, match="brings its own documents: give JSONL"):
         calibrate(tmp_path, qa)
 
 
 def test_another_readers_calibration_is_not_used_and_said_so(qa: EpiQA, caplog: pytest.LogCaptureFixture) -> None:
     stale = Calibration(0.0, dict.fromkeys(FEATURES, 1.0), 0.5, reader="another@1")
     write_calibration(stale, qa.directory / CALIBRATION)
-    assert qa.calibration == bundled_calibration()
+    assert qa.calibration == GULLIBLE
     assert "run epiqa calibrate again" in caplog.text
 
 

@@ -6,7 +6,7 @@ The figures of "after" are cross-validated: each question is judged by a calibra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,12 @@ from epiqa.confidence import (
     MAX_FALSE_ANSWERS,
     Array,
     Calibration,
+    bundled_calibration,
     choose_threshold,
     features,
     fit,
 )
-from epiqa.errors import QuestionSetError
+from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, read_questions
 from epiqa.pipeline import TOP_K, EpiQA
@@ -33,7 +34,8 @@ FOLDS = 5
 SPANS_PER_QUESTION = 5  # learned from: those that can become the answer
 MIN_QUESTIONS = 20
 MIN_UNANSWERABLE = 10
-# The weight of the calibration started from: that of some forty questions.
+MIN_RIGHT = 5
+# The weight of the bundled calibration: that of some fifty questions.
 PRIOR = 10.0
 
 
@@ -55,12 +57,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """A calibration fitted to a question set, and the figures with the one started from and with it."""
+    """A calibration fitted to a question set, and the figures with the bundled one and with it."""
 
     calibration: Calibration
     before: dict[str, float]
     after: dict[str, float]
-    keeps_threshold: bool
 
 
 def judge(spans: Sequence[Span], passages: Sequence[Passage], answers: Sequence[str]) -> Asked:
@@ -98,67 +99,100 @@ def calibrate(
     max_false_answers: float = MAX_FALSE_ANSWERS,
     on_progress: OnProgress | None = None,
 ) -> Recalibration:
-    """Asks the questions of a JSONL or SQuAD file, each alone, and fits the calibration of `qa` to them.
+    """Asks `qa` the questions of a JSONL file and fits a calibration to them, which is returned and not yet used.
 
-    The fit starts from the calibration that `qa` has, and leaves it the less the more questions there are. The
-    threshold is the lowest at which at most `max_false_answers` of the unanswerable questions are answered; with
-    fewer than ten of them, it stays. Raises QuestionSetError when the set is of no use for this.
+    The fit starts from the bundled calibration and leaves it the less the fewer questions there are. The
+    threshold is the lowest at which at most `max_false_answers` of the unanswerable questions are answered.
+    Raises QuestionSetError when the set is of no use for this.
     """
+    if not 0 <= max_false_answers <= 1:
+        raise EpiQAError(f"max_false_answers is {max_false_answers}: it must be from 0 to 1")
     questions = read_questions(path)
-    if not isinstance(questions, QuestionSet):
-        raise QuestionSetError(f"{path}: a BEIR folder has no answers to calibrate with: give JSONL or SQuAD JSON")
+    if not isinstance(questions, QuestionSet) or questions.documents:
+        raise QuestionSetError(
+            f"{path}: brings its own documents: give JSONL, with questions about those of the index"
+        )
+    unanswerable = sum(not question.is_answerable for question in questions.questions)
+    if len(questions.questions) < MIN_QUESTIONS or unanswerable < MIN_UNANSWERABLE:
+        raise QuestionSetError(
+            f"{path}: {len(questions.questions)} questions, {unanswerable} of them unanswerable: a calibration"
+            f" needs at least {MIN_QUESTIONS}, and {MIN_UNANSWERABLE} unanswerable ones among them"
+        )
     asked = []
     for done, question in enumerate(questions.questions):
         if on_progress:
             on_progress(done, len(questions.questions))
         passages = qa.search(question.question, top_k=TOP_K)
         asked.append(judge(qa.read(question.question, passages), passages, question.answers))
-    old = qa.calibration
-    outcomes = [question.best(old) for question in asked]
-    right = sum(is_right for _, is_right in outcomes)
-    if len(asked) < MIN_QUESTIONS or not 0 < right < len(asked):
+    if on_progress:
+        on_progress(len(asked), len(asked))
+    right = sum(question.best(bundled_calibration())[1] for question in asked)
+    if right < MIN_RIGHT:
         raise QuestionSetError(
-            f"{path}: {len(asked)} questions, the best candidate right on {right}: a calibration needs at least"
-            f" {MIN_QUESTIONS}, some right and some wrong"
+            f"{path}: the best candidate is right on {right} questions, a calibration needs at least {MIN_RIGHT}:"
+            " are they about the documents of this index?"
         )
-    keeps_threshold = sum(not question.is_answerable for question in asked) < MIN_UNANSWERABLE
+    return recalibrate(asked, qa.reader.fingerprint, max_false_answers)
+
+
+def recalibrate(asked: Sequence[Asked], reader: str, max_false_answers: float = MAX_FALSE_ANSWERS) -> Recalibration:
+    """Fits a calibration to questions that were asked; each is judged by a fit that did not see it."""
+    folds = _folds(asked)
 
     def fitted(some: Sequence[Asked]) -> Calibration:
-        found = fit_questions(some, reader=qa.reader.fingerprint, threshold=old.threshold, start=old, prior=PRIOR)
-        if keeps_threshold:
-            return found
-        unanswerable = [question.best(found)[0] for question in some if not question.is_answerable]
-        return Calibration(
-            found.intercept, found.weights, choose_threshold(unanswerable, max_false_answers), found.reader
-        )
+        start = bundled_calibration()
+        weights = [1 / max(1, min(SPANS_PER_QUESTION, len(question.values))) for question in some]
+        return fit_questions(some, weights, reader=reader, threshold=start.threshold, start=start, prior=PRIOR)
 
-    held_out: list[tuple[float, bool, bool]] = [(0.0, False, False)] * len(asked)
+    held_out = [(0.0, False)] * len(asked)
     for fold in range(FOLDS):
-        without = fitted([question for number, question in enumerate(asked) if number % FOLDS != fold])
-        for number in range(fold, len(asked), FOLDS):
-            confidence, is_right = asked[number].best(without)
-            held_out[number] = confidence, is_right, confidence >= without.threshold
-    before = [(confidence, is_right, confidence >= old.threshold) for confidence, is_right in outcomes]
-    calibration = fitted(asked)
+        without = fitted([question for question, of in zip(asked, folds, strict=True) if of != fold])
+        for position, question in enumerate(asked):
+            if folds[position] == fold:
+                held_out[position] = question.best(without)
+
+    def threshold(left_out: int | None) -> float:
+        """Chooses by the unanswerable questions, but those of a fold."""
+        confidences = [
+            confidence
+            for question, of, (confidence, _) in zip(asked, folds, held_out, strict=True)
+            if of != left_out and not question.is_answerable
+        ]
+        return choose_threshold(confidences, max_false_answers=max_false_answers)
+
+    thresholds = [threshold(fold) for fold in range(FOLDS)]
+    bundled = bundled_calibration()
+    before = [question.best(bundled) for question in asked]
+    calibration = replace(fitted(asked), threshold=threshold(None))
     return Recalibration(
         calibration,
-        {"threshold": old.threshold, **_figures(asked, before)},
-        {"threshold": calibration.threshold, **_figures(asked, held_out)},
-        keeps_threshold,
+        {"threshold": bundled.threshold} | _figures(asked, before, [bundled.threshold] * len(asked)),
+        {"threshold": calibration.threshold} | _figures(asked, held_out, [thresholds[fold] for fold in folds]),
     )
 
 
-def _figures(asked: Sequence[Asked], outcomes: Sequence[tuple[float, bool, bool]]) -> dict[str, float]:
-    """Returns the measures of (confidence, right, answered) outcomes under the names of `epiqa evaluate --json`."""
-    confidences = [confidence for confidence, _, _ in outcomes]
-    right = [is_right for _, is_right, _ in outcomes]
-    answered_right = [is_right and answered for _, is_right, answered in outcomes]
-    false = [
-        answered for question, (_, _, answered) in zip(asked, outcomes, strict=True) if not question.is_answerable
-    ]
+def _folds(asked: Sequence[Asked]) -> list[int]:
+    """Deals the answerable and the unanswerable questions out to the folds, each in turn."""
+    counts = {True: 0, False: 0}
+    folds = []
+    for question in asked:
+        folds.append(counts[question.is_answerable] % FOLDS)
+        counts[question.is_answerable] += 1
+    return folds
+
+
+def _figures(
+    asked: Sequence[Asked], outcomes: Sequence[tuple[float, bool]], thresholds: Sequence[float]
+) -> dict[str, float]:
+    """Returns the shares answered at each question's threshold, and measures of (confidence, right) outcomes."""
+    confidences, right = [confidence for confidence, _ in outcomes], [is_right for _, is_right in outcomes]
+    answered = [confidence >= threshold for confidence, threshold in zip(confidences, thresholds, strict=True)]
+    kinds = [question.is_answerable for question in asked]
     figures = {
-        "answered_right": sum(answered_right) / len(outcomes),
-        "false_answer_rate": sum(false) / len(false) if false else None,
+        "answerable_right": float(
+            np.mean([a and r for a, r, kind in zip(answered, right, kinds, strict=True) if kind])
+        ),
+        "false_answer_rate": float(np.mean([a for a, kind in zip(answered, kinds, strict=True) if not kind])),
         "auroc": metrics.auroc(confidences, right),
         "coverage@80": metrics.coverage(confidences, right, 0.8),
         "ece": metrics.expected_calibration_error(confidences, right),
