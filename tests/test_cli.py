@@ -167,6 +167,15 @@ def test_ask_without_an_answer_exits_1_and_shows_the_nearest_passages(run: Run, 
     assert (answer["is_answered"], answer["text"], answer["answers"]) == (False, None, [])
 
 
+def test_ask_shows_what_it_held_back_as_such(run: Run, seeds_index: Path) -> None:
+    code, out, _ = run("ask", "Who is the mayor?", "--index", seeds_index)
+    assert code == 1
+    assert re.search(
+        r"^Held back, because it is not sure enough: Chen Shaowang  \(confidence 0\.\d\d\)\n  “", out, re.M
+    )
+    assert "Held back" not in run("ask", UNANSWERABLE, "--index", seeds_index).out
+
+
 def test_ask_holds_back_what_is_less_sure_than_it_is_told(run: Run, seeds_index: Path) -> None:
     assert run("ask", ANSWERABLE, "--index", seeds_index, "--min-confidence", "1").code == 1
     assert run("ask", UNANSWERABLE, "--index", seeds_index, "--min-confidence", "0").code == 0

@@ -17,6 +17,8 @@ NO_ANSWER = "The documents don't answer this."
 MAX_CANDIDATES = 5
 # A further candidate less likely than this is noise to a reader.
 MIN_FURTHER_CONFIDENCE = 0.05
+# A candidate that was held back is shown, and said to be held back, from here on.
+MIN_SHOWN_CONFIDENCE = 0.2
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -30,6 +32,12 @@ def _sentence(span: Span) -> tuple[int, int]:
     begin = max((start for start, _ in sentences if start <= left), default=left)
     finish = min((end for _, end in sentences if end >= right), default=right)
     return begin, finish
+
+
+def held_back(answer: Answer) -> Candidate | None:
+    """Returns the best candidate of an unanswered question, if it is likely enough to be worth a look."""
+    best = answer.candidates[0] if answer.candidates and not answer.is_answered else None
+    return best if best and best.confidence >= MIN_SHOWN_CONFIDENCE else None
 
 
 def normalise_answer(text: str) -> str:

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epiqa import __version__
-from epiqa.answer import NO_ANSWER
+from epiqa.answer import NO_ANSWER, held_back
 from epiqa.confidence import MAX_FALSE_ANSWERS
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.pipeline import CALIBRATION, TOP_K, EpiQA, add_paths, remove_document, verify_index
@@ -398,6 +398,9 @@ def _some(paths: Sequence[str]) -> str:
 def _print_answer(answer: Answer, info: IndexInfo) -> None:
     if answer.text is None:
         _say(f"{NO_ANSWER} {info.documents} documents were searched.")
+        if best := held_back(answer):
+            _say(f"Held back, because it is not sure enough: {best.text}  (confidence {best.confidence:.2f})")
+            _print_citation(best.citations[0])
         if answer.passages:
             _say("The nearest passages:")
         for rank, passage in enumerate(answer.passages[:NEAREST_PASSAGES], start=1):

@@ -147,12 +147,22 @@ def test_an_unanswered_question_gets_the_nearest_passages_and_no_candidate() -> 
     assert "<mark>" not in html
 
 
+@pytest.mark.parametrize(("confidence", "is_shown"), [(0.19, False), (0.2, True), (0.41, True)])
+def test_a_likely_candidate_that_was_held_back_is_shown_as_such(confidence: float, is_shown: bool) -> None:
+    best = Candidate("<b>held</b>", confidence, (dataclasses.replace(CITATION, quote="<b>held</b>"),))
+    html = render.render_answer(dataclasses.replace(UNANSWERED, candidates=(best,)), 3)
+    assert ("A possible answer, held back because it is not sure enough" in html) is is_shown
+    assert ("&lt;b&gt;held&lt;/b&gt;" in html) is is_shown
+    assert "<b>" not in html
+    assert 'data-state="unanswered"' in html
+
+
 @pytest.mark.parametrize(
     ("documents", "searched"),
     [(0, "0 documents were"), (1, "1 document was"), (12000, "12,000 documents were")],
 )
 def test_an_unanswered_question_says_how_much_was_searched(documents: int, searched: str) -> None:
-    html = render.render_answer(dataclasses.replace(UNANSWERED, passages=()), documents)
+    html = render.render_answer(dataclasses.replace(UNANSWERED, candidates=(), passages=()), documents)
     assert Skeleton(html).text == f"The documents don't answer this.{searched} searched."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from epiqa.answer import NO_ANSWER
+from epiqa.answer import NO_ANSWER, held_back
 from epiqa.types import Answer, Candidate, Citation, DocumentDate, IndexInfo, Passage
 
 CONFIDENCE_LEVELS = ((0.90, "very likely"), (0.70, "likely"), (0.40, "possible"), (0.00, "doubtful"))
@@ -139,8 +139,10 @@ def _candidate(candidate: Candidate) -> str:
 
 def _unanswered(answer: Answer, documents: int) -> str:
     searched = f"{_count(documents, 'document')} {'was' if documents == 1 else 'were'} searched."
+    best = held_back(answer)
     parts = [
         f'<p class="epiqa-text">{NO_ANSWER}</p>',
+        _fold("A possible answer, held back because it is not sure enough", [_candidate(best)]) if best else "",
         f"<p>{searched}{' The nearest passages, which may help:' if answer.passages else ''}</p>",
     ]
     parts += [
