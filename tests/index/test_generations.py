@@ -177,9 +177,9 @@ def contents(directory: Path) -> dict[str, str]:
             (number, cosine), *_ = index.search_vector(EMBEDDER.encode([text])[0], 1)
             assert index.fetch([number])[number].path == path
             assert cosine == pytest.approx(1.0)
-        paths = {number: passage.path for number, passage in index.fetch(range(20)).items()}
         for word in WORDS:
-            found = {paths[number] for number, _ in index.search_words([word], 10)}
+            numbers = [number for number, _ in index.search_words([word], 10)]
+            found = {passage.path for passage in index.fetch(numbers).values()}
             assert found == {path for path, text in texts.items() if word in text.split()}
     return texts
 
