@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
 
@@ -48,11 +48,35 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryOutcome:
+    """What became of one query of a retrieval set: its documents, best first, with their scores, and its measures.
+
+    `relevant` are the grades of the documents that were judged relevant, by corpus id.
+    """
+
+    id: str
+    query: str
+    ranking: tuple[tuple[str, float], ...]
+    relevant: Mapping[str, float]
+    measures: Mapping[str, float]
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The measures under the names of `epiqa evaluate --json`, and the outcomes they were taken from."""
+    """The measures under the names of `epiqa evaluate --json`, and the outcomes they were taken from.
+
+    Of answered questions there are `outcomes`, of a retrieval set `queries`. `settings` tell what was asked how, on
+    what, and with which versions; `intervals` are 95 % bootstrap confidence intervals of measures, (low, high), by
+    their flat names; `skipped` are the messages about invalid lines that were left out.
+    """
 
     measures: dict[str, Any]
     outcomes: tuple[Outcome, ...] = ()
+    queries: tuple[QueryOutcome, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
 
 def evaluate(
