@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.chunk import MAX_WORDS, MIN_WORDS, chunk
+from epiqa.chunk import chunk
+from epiqa.errors import EpiQAError
 from epiqa.ingest import read_document
 from epiqa.sentences import sentence_offsets, word_offsets
+from epiqa.types import DEFAULT_CHUNKING, Chunking
 from fakes import make_document
 
+MIN_WORDS, MAX_WORDS = DEFAULT_CHUNKING.min_words, DEFAULT_CHUNKING.max_words
 SEEDS = Path(__file__).parent.parent / "seeds"
 
 
@@ -101,10 +104,16 @@ def test_the_invariant_holds_on_hostile_text() -> None:
     for seed in range(200):
         text = "".join(random.Random(seed).choices(letters, k=600))
         document = make_document(text)
-        pieces = chunk(document, min_words=20, max_words=40)
+        pieces = chunk(document, Chunking(20, 40))
         covered: set[int] = set()
         for piece in pieces:
             assert document.text[piece.start : piece.end] == piece.quote != ""
             covered.update(range(piece.start, piece.end))
         assert all(text[i].isspace() for i in range(len(text)) if i not in covered)
         assert len({(piece.start, piece.end) for piece in pieces}) == len(pieces)
+
+
+@pytest.mark.parametrize(("least", "most"), [(19, 100), (100, 1001), (101, 100), (0, 0), (-20, 40)])
+def test_sizes_that_no_sentence_fits_into_are_refused(least: int, most: int) -> None:
+    with pytest.raises(EpiQAError, match=f"chunks of {least} to {most} words cannot be made"):
+        Chunking(least, most)

@@ -7,9 +7,21 @@
 """
 
 from epiqa.errors import EpiQAError
+from epiqa.filters import Filter
 from epiqa.pipeline import EpiQA
 from epiqa.types import Answer, Candidate, Chunk, Citation, Document, Passage, Span
 
 __version__ = "0.1.0"
 
-__all__ = ["Answer", "Candidate", "Chunk", "Citation", "Document", "EpiQA", "EpiQAError", "Passage", "Span"]
+__all__ = [
+    "Answer",
+    "Candidate",
+    "Chunk",
+    "Citation",
+    "Document",
+    "EpiQA",
+    "EpiQAError",
+    "Filter",
+    "Passage",
+    "Span",
+]

@@ -6,10 +6,7 @@ Pure. A sentence longer than a whole chunk (a table, a text without punctuation)
 from __future__ import annotations
 
 from epiqa.sentences import Offsets, sentence_offsets, word_offsets
-from epiqa.types import Chunk, Document
-
-MIN_WORDS = 120
-MAX_WORDS = 180
+from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document
 
 
 def _pieces(text: str, max_words: int) -> list[tuple[Offsets, int]]:
@@ -25,14 +22,14 @@ def _pieces(text: str, max_words: int) -> list[tuple[Offsets, int]]:
     return pieces
 
 
-def chunk(document: Document, *, min_words: int = MIN_WORDS, max_words: int = MAX_WORDS) -> list[Chunk]:
+def chunk(document: Document, chunking: Chunking = DEFAULT_CHUNKING) -> list[Chunk]:
     """Cuts a document into chunks of `min_words` to `max_words` words.
 
     Consecutive chunks share one sentence, unless it would leave no room for a new one. The last chunk
     reaches back as far as it needs to have `min_words`, so no chunk but an only one is shorter because
     the text ends. A chunk is shorter, too, where the next sentence is too long to be added.
     """
-    text = document.text
+    text, min_words, max_words = document.text, chunking.min_words, chunking.max_words
     pieces = _pieces(text, max_words)
     runs: list[tuple[int, int]] = []
     first = 0

@@ -2,6 +2,7 @@
 
     EpiQAError                     exit code 2: the call or its input was wrong
     ├── QuestionError              a question that cannot be asked (empty, too long)
+    ├── FilterError                a filter that is none, or that no document meets
     ├── IngestError                a file that cannot be read as a document
     ├── QuestionSetError           a question set that cannot be evaluated
     ├── ModelError                 a model that is missing, altered, unsafe or unfit
@@ -26,6 +27,10 @@ class EpiQAError(Exception):
 
 class QuestionError(EpiQAError):
     """The question is empty, only punctuation, or too long."""
+
+
+class FilterError(EpiQAError):
+    """A filter cannot be understood, or no document meets it."""
 
 
 class IngestError(EpiQAError):

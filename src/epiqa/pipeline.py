@@ -18,16 +18,19 @@ from typing import TypeAlias
 from epiqa import index as storage
 from epiqa.answer import answer
 from epiqa.chunk import chunk
-from epiqa.confidence import Calibration, bundled_calibration, read_calibration, write_calibration
+from epiqa.confidence import Calibration, bundled_calibration, features, read_calibration, write_calibration
 from epiqa.embed import load_embedder, titled
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError, QuestionError
+from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index, IndexWriter
 from epiqa.ingest import find_files, make_document, normalise, read_document
 from epiqa.read import load_reader
-from epiqa.retrieve import Method, retrieve
+from epiqa.retrieve import Method, Retrieval, reranked, retrieve
 from epiqa.types import (
+    DEFAULT_CHUNKING,
     Answer,
     Chunk,
+    Chunking,
     Document,
     DocumentInfo,
     Embedder,
@@ -42,6 +45,7 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 OnProgress = Callable[[int, int, str], None]
 
 TOP_K = 8
+RERANKED = 20
 MAX_TOP_K = 1000
 MAX_QUESTION_CHARACTERS = 1000
 # Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
@@ -51,6 +55,7 @@ CALIBRATION = "calibration.json"
 
 __all__ = [
     "EpiQA",
+    "Filter",
     "Method",
     "TextQA",
     "add_documents",
@@ -109,15 +114,18 @@ class EpiQA:
         *,
         embedder: Embedder | str | None = None,
         reader: Reader | str | None = None,
+        chunking: Chunking | None = None,
         on_progress: OnProgress | None = None,
     ) -> EpiQA:
         """Indexes files and folders and opens the index; what an index there already held stays.
+
+        `chunking` says how documents are cut; None is the index's own, or the default where there is none.
 
         `on_progress` is called with the number of files done, of all files, and the file at hand. Files
         that cannot be read are logged as warnings with the reason, and the rest goes on. Raises
         EpiQAError when not one document could be read, and what `open` raises.
         """
-        report = add_paths(paths, index, embedder=embedder, on_progress=on_progress)
+        report = add_paths(paths, index, embedder=embedder, chunking=chunking, on_progress=on_progress)
         for path, reason in report.skipped:
             _log.warning("skipped %s: %s", path, reason)
         return cls.open(index, embedder=embedder, reader=reader)
@@ -201,23 +209,56 @@ class EpiQA:
         self._index = Index.open(self.directory)
         self.__dict__.pop("calibration", None)  # read again when needed
 
-    def search(self, query: str, *, top_k: int = 10, method: Method = "fused") -> list[Passage]:
-        """Returns up to `top_k` passages, best first; raises QuestionError for an unusable query."""
-        return retrieve(
-            check_question(query), self._index, self.embedder, top_k=_checked_top_k(top_k), method=method
-        )
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        within: Filter = EVERYTHING,
+        method: Method = "fused",
+        rewrite: bool = True,
+        expand: bool = False,
+        rerank: bool = False,
+    ) -> list[Passage]:
+        """Returns up to `top_k` passages, best first.
 
-    def ask(self, question: str, *, top_k: int = TOP_K, min_confidence: float | None = None) -> Answer:
+        `within` confines the search to some documents; `method`, `rewrite` and `expand` are as in
+        `retrieve.Retrieval`. `rerank` lets the reader look at the first passages, and puts first those in which
+        it finds an answer. Raises QuestionError for an unusable query, FilterError when no document meets the
+        filter.
+        """
+        query, top_k = check_question(query), _checked_top_k(top_k)
+        how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
+        if not rerank:
+            return retrieve(query, self._index, self.embedder, top_k=top_k, how=how)
+        passages = retrieve(query, self._index, self.embedder, top_k=max(top_k, RERANKED), how=how)
+        spans = self.reader.read(query, passages[:RERANKED])
+        confidences = self.calibration.confidences(features(spans, passages))
+        return reranked(passages, spans, confidences)[:top_k]
+
+    def ask(
+        self,
+        question: str,
+        *,
+        top_k: int = TOP_K,
+        min_confidence: float | None = None,
+        within: Filter = EVERYTHING,
+        method: Method = "fused",
+        rewrite: bool = True,
+        expand: bool = False,
+    ) -> Answer:
         """Answers a question from the `top_k` best passages, or says that the documents don't.
 
-        An answer less sure than `min_confidence` is held back; None stands for the calibration's threshold.
-        Raises QuestionError for an unusable question.
+        An answer less sure than `min_confidence` is held back; None stands for the calibration's threshold. The
+        rest is as in `search`. Raises QuestionError for an unusable question, FilterError when no document meets
+        the filter.
         """
         question, top_k = check_question(question), _checked_top_k(top_k)
         _check_min_confidence(min_confidence)
+        how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
         embedder, reader, calibration = self.embedder, self.reader, self.calibration  # before the time is taken
         begun = time.perf_counter()
-        passages = retrieve(question, self._index, embedder, top_k=top_k)
+        passages = retrieve(question, self._index, embedder, top_k=top_k, how=how)
         return _read_and_answer(question, passages, reader, calibration, begun, min_confidence)
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
@@ -229,7 +270,7 @@ class TextQA:
     """Answers questions from a text given with each, without an index; `reader` is as in `EpiQA`."""
 
     def __init__(self, *, reader: Reader | str | None = None) -> None:
-        self._reader = _reader(reader)
+        self.reader = _reader(reader)
 
     def ask(self, question: str, text: str, *, title: str = "") -> Answer:
         """Answers a question from one text alone; offsets refer to `text`.
@@ -256,7 +297,7 @@ class TextQA:
             )
             for piece in chunk(document)
         ]
-        return _read_and_answer(question, passages, self._reader, bundled_calibration(), begun)
+        return _read_and_answer(question, passages, self.reader, bundled_calibration(), begun)
 
 
 def _read_and_answer(
@@ -287,6 +328,7 @@ def add_paths(
     index: AnyPath = "index",
     *,
     embedder: Embedder | str | None = None,
+    chunking: Chunking | None = None,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> IndexReport:
@@ -316,7 +358,7 @@ def add_paths(
                 else:
                     yield document
 
-        added, replaced = _write(writer, new_documents(), embedder, Path(index))
+        added, replaced = _write(writer, new_documents(), embedder, chunking, Path(index))
         if on_progress and files:
             on_progress(len(files), len(files), str(files[-1]))
     if not (added or replaced or unchanged):
@@ -335,11 +377,15 @@ def _nothing_indexed(errors: Sequence[IngestError]) -> EpiQAError:
 
 
 def add_documents(
-    documents: Iterable[Document], index: AnyPath = "index", *, embedder: Embedder | str | None = None
+    documents: Iterable[Document],
+    index: AnyPath = "index",
+    *,
+    embedder: Embedder | str | None = None,
+    chunking: Chunking | None = None,
 ) -> None:
     """Adds documents that are not files, such as the paragraphs of a question set, to an index."""
     with IndexWriter(Path(index)) as writer:
-        _write(writer, documents, embedder, Path(index))
+        _write(writer, documents, embedder, chunking, Path(index))
 
 
 def remove_document(document_id: str, index: AnyPath = "index") -> None:
@@ -363,18 +409,32 @@ def verify_index(index: AnyPath = "index") -> IndexInfo:
 
 
 def _write(
-    writer: IndexWriter, documents: Iterable[Document], embedder: Embedder | str | None, directory: Path
+    writer: IndexWriter,
+    documents: Iterable[Document],
+    embedder: Embedder | str | None,
+    chunking: Chunking | None,
+    directory: Path,
 ) -> tuple[list[str], list[str]]:
     """Stores documents and commits if there were any; returns the paths added and those replaced."""
     if writer.fingerprint is None:
         model = _embedder(embedder)
-        writer.set_embedder(model)
+        writer.set_embedder(model, chunking or DEFAULT_CHUNKING)
     else:
         model = _matching(embedder, writer.embedder, writer.fingerprint, directory)
+        if chunking not in (None, writer.chunking):
+            raise EpiQAError(
+                f"the index in {directory} was built with {writer.chunking}, not {chunking}: leave that out, or"
+                " build another index with epiqa index PATH… --index DIR"
+            )
+    with_title = writer.chunking.with_title
     added: list[str] = []
     replaced: list[str] = []
-    for batch in _batches(documents):
-        texts = [titled(document.title, piece.quote) for document, pieces in batch for piece in pieces]
+    for batch in _batches(documents, writer.chunking):
+        texts = [
+            titled(document.title, piece.quote) if with_title else piece.quote
+            for document, pieces in batch
+            for piece in pieces
+        ]
         vectors = model.encode(texts)
         first = 0
         for document, pieces in batch:
@@ -386,11 +446,11 @@ def _write(
     return added, replaced
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
+def _batches(documents: Iterable[Document], chunking: Chunking) -> Iterator[list[tuple[Document, list[Chunk]]]]:
     """Yields chunked documents in groups of at least `EMBED_CHUNKS` chunks."""
     batch: list[tuple[Document, list[Chunk]]] = []
     for document in documents:
-        batch.append((document, chunk(document)))
+        batch.append((document, chunk(document, chunking)))
         if sum(len(pieces) for _, pieces in batch) >= EMBED_CHUNKS:
             yield batch
             batch = []

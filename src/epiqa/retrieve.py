@@ -1,47 +1,104 @@
-"""Question -> ranked Passages: vectors and words searched apart, then fused by rank.
+"""Question -> ranked Passages: vectors and words searched apart, then fused.
 
-Reciprocal rank fusion after Cormack, Clarke & Büttcher 2009: each list gives a passage 1 / (60 + rank).
+Each search's scores are divided by its best, and their weighted sum orders the passages ("fused"); or the
+reciprocal ranks do (Cormack, Clarke & Büttcher 2009, "rrf"). On request, the words of the first results join the
+search by words (RM3: Lavrenko & Croft 2001, Abdul-Jaleel et al. 2004). The defaults were chosen by measurement:
+see `benchmarks/README.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from epiqa.errors import FilterError
+from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index
-from epiqa.sentences import content_words
-from epiqa.types import Embedder, Passage
+from epiqa.sentences import STOPWORDS
+from epiqa.terms import search_terms
+from epiqa.types import Embedder, Passage, Span
 
-Method = Literal["fused", "dense", "lexical"]
+Method = Literal["fused", "rrf", "dense", "lexical"]
 
+Scores = Mapping[int, float]
+
+DENSE_WEIGHT = 0.35
 RRF_K = 60
 # Each search gives this many for fusion, or top_k if that is more.
 DEPTH = 100
+# RM3: passages that are taken for relevant, words taken from them, and these words' weight against the question's.
+FEEDBACK_PASSAGES, FEEDBACK_WORDS, FEEDBACK_WEIGHT = 10, 10, 0.3
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]]) -> dict[int, float]:
-    """Returns the fused score of each number that is in any of the rankings, best first."""
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How passages are searched for.
+
+    `rewrite` searches other ways to write a question's dates, numbers and names, too, and corrects misspelt words;
+    `expand` adds words of the first results.
+    """
+
+    method: Method = "fused"
+    rewrite: bool = True
+    expand: bool = False
+    within: Filter = EVERYTHING
+
+
+def reciprocal_rank_fusion(rankings: Sequence[Scores]) -> dict[int, float]:
+    """Returns the sum of 1 / (60 + rank) over the rankings, of each number that is in any."""
     scores: dict[int, float] = {}
     for ranking in rankings:
         for rank, number in enumerate(ranking, start=1):
             scores[number] = scores.get(number, 0.0) + 1 / (RRF_K + rank)
-    return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+    return scores
+
+
+def weighted_sum(one: Scores, other: Scores, weight: float) -> dict[int, float]:
+    """Returns the sum of `weight` of one's scores and the rest of the other's, each divided by its best.
+
+    A number that a search did not return has no higher score there than the lowest that it returned, and gets that;
+    or 0, where the search returned all it found.
+    """
+    total = dict.fromkeys([*one, *other], 0.0)
+    for share, scores in ((weight, one), (1 - weight, other)):
+        best = max(scores.values(), default=0.0)
+        if best <= 0:
+            continue
+        lowest = min(scores.values()) if len(scores) >= DEPTH else 0.0
+        for number in total:
+            total[number] += share * scores.get(number, lowest) / best
+    return total
 
 
 def retrieve(
-    question: str, index: Index, embedder: Embedder, *, top_k: int, method: Method = "fused"
+    question: str, index: Index, embedder: Embedder, *, top_k: int, how: Retrieval = Retrieval()
 ) -> list[Passage]:
-    """Returns up to `top_k` passages, best first.
+    """Returns up to `top_k` passages, best first; `score` is what orders them.
 
-    `score` is the fused score, the cosine, or the BM25 score, as `method` says.
+    Raises FilterError when no document meets the filter.
     """
+    _check_filter(how.within, index)
     depth = max(top_k, DEPTH)
-    dense = {} if method == "lexical" else dict(index.search_vector(embedder.encode([question])[0], depth))
-    lexical = {} if method == "dense" else dict(index.search_words(content_words(question), depth))
-    fused = reciprocal_rank_fusion([list(dense), list(lexical)]) if method == "fused" else {}
-    scores = {"fused": fused, "dense": dense, "lexical": lexical}[method]
-    numbers = list(scores)[:top_k]
+    dense: Scores = {}
+    lexical: Scores = {}
+    if how.method != "lexical":
+        dense = dict(index.search_vector(embedder.encode([question])[0], depth, how.within))
+    if how.method != "dense":
+        terms = search_terms(question, index, rewrite=how.rewrite)
+        lexical = dict(index.search_words(terms, depth, how.within))
+        if how.expand:
+            lexical = _expanded(lexical, terms, index, depth, how.within)
+    fused = {"fused": weighted_sum(dense, lexical, DENSE_WEIGHT)} if how.method == "fused" else {}
+    if how.method == "rrf":
+        fused["rrf"] = reciprocal_rank_fusion([dense, lexical])
+    scores = {"dense": dense, "lexical": lexical, **fused}[how.method]
+    numbers = sorted(scores, key=lambda number: (-scores[number], number))[:top_k]
     passages = index.fetch(numbers)
     return [
         replace(
@@ -49,7 +106,45 @@ def retrieve(
             score=scores[number],
             dense=dense.get(number),
             lexical=lexical.get(number),
-            fused=fused.get(number),
+            fused=scores[number] if fused else None,
         )
         for number in numbers
     ]
+
+
+def reranked(passages: Sequence[Passage], spans: Sequence[Span], confidences: ArrayLike) -> list[Passage]:
+    """Returns the passages by the confidence of their best span, those without one after them in their order.
+
+    `spans` are a reader's, in any of the passages, `confidences` theirs.
+    """
+    best: dict[tuple[str, int], float] = {}
+    for span, confidence in zip(spans, np.asarray(confidences).tolist(), strict=True):
+        place = span.passage.document_id, span.passage.start
+        best[place] = max(confidence, best.get(place, 0.0))
+    looked_at = [replace(passage, reader=best.get((passage.document_id, passage.start))) for passage in passages]
+    return sorted(looked_at, key=lambda passage: -1.0 if passage.reader is None else passage.reader, reverse=True)
+
+
+def _check_filter(within: Filter, index: Index) -> None:
+    for name in within.documents:
+        if not index.count_documents(Filter(documents=(name,))):
+            raise FilterError(f"there is no document {name!r} in the index: see epiqa documents list")
+    if within and not index.count_documents(within):
+        raise FilterError(f"no document meets {within}: see epiqa documents list for paths and dates")
+
+
+def _expanded(lexical: Scores, terms: Sequence[str], index: Index, depth: int, within: Filter) -> dict[int, float]:
+    """Returns the scores with those of the words that the first passages have most, in the share that RM3 gives."""
+    first = list(lexical)[:FEEDBACK_PASSAGES]
+    passages = index.fetch(first)
+    weights: defaultdict[str, float] = defaultdict(float)
+    for number in first:
+        words = [word.lower() for word in re.findall(r"[^\W\d_]{3,}", passages[number].quote)]
+        for word in words:
+            weights[word] += lexical[number] / len(words)
+    known = STOPWORDS.union(terms)
+    added = [word for word in sorted(weights, key=lambda word: -weights[word]) if word not in known][
+        :FEEDBACK_WORDS
+    ]
+    more = dict(index.search_words(added, depth, within))
+    return weighted_sum(more, lexical, FEEDBACK_WEIGHT)

@@ -13,7 +13,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from epiqa.errors import EpiQAError
+
 Vectors = NDArray[np.float32]
+
+MIN_CHUNK_WORDS, MAX_CHUNK_WORDS = 20, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,39 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunking:
+    """How the documents of an index are cut, and whether a chunk is searched together with its document's title.
+
+    Raises EpiQAError unless a chunk can hold a sentence.
+    """
+
+    min_words: int = 120
+    max_words: int = 180
+    with_title: bool = True
+
+    def __post_init__(self) -> None:
+        if not MIN_CHUNK_WORDS <= self.min_words <= self.max_words <= MAX_CHUNK_WORDS:
+            raise EpiQAError(
+                f"chunks of {self.min_words} to {self.max_words} words cannot be made: give two numbers from"
+                f" {MIN_CHUNK_WORDS} to {MAX_CHUNK_WORDS}, the lower first"
+            )
+
+    def __str__(self) -> str:
+        """Says it as the shell takes it."""
+        titles = "--titles" if self.with_title else "--no-titles"
+        return f"--chunk-words {self.min_words}-{self.max_words} {titles}"
+
+
+DEFAULT_CHUNKING = Chunking()
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that retrieval returned, with the metadata that a citation needs.
 
     `score` orders the passages, higher is better. Its parts: `dense` is the cosine of question and
-    chunk, `lexical` the BM25 score (higher is better), `fused` the reciprocal rank sum; a part is None
-    where that search did not return the chunk or was not asked.
+    chunk, `lexical` the BM25 score (higher is better), `fused` what both together make, `reader` the confidence of
+    the best answer that a reader found in it; a part is None where it was not returned or not asked for.
     """
 
     document_id: str
@@ -83,6 +114,7 @@ class Passage:
     dense: float | None = None
     lexical: float | None = None
     fused: float | None = None
+    reader: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,20 @@ from epiqa import __version__
 from epiqa.cli.measure import calibrate_command, evaluate_command
 from epiqa.cli.options import (
     DEFAULT_INDEX,
+    Documents,
+    Expand,
     IndexOption,
     JsonOption,
+    MethodOption,
     MinConfidence,
     OwnIndexOption,
+    Paths,
     ReaderOption,
+    Rewrite,
+    SearchMethod,
+    Since,
     TopK,
+    Until,
 )
 from epiqa.cli.show import (
     answer_as_json,
@@ -40,7 +48,9 @@ from epiqa.cli.show import (
     visible,
 )
 from epiqa.errors import EpiQAError, QuestionError
+from epiqa.filters import Filter
 from epiqa.pipeline import TOP_K, EpiQA, add_paths, remove_document, verify_index
+from epiqa.types import DEFAULT_CHUNKING, Chunking
 
 app = typer.Typer(
     help="Answers questions about a folder of documents, offline, in the documents' own words.",
@@ -99,6 +109,16 @@ def index_command(
             "--embedder", metavar="NAME", help="A sentence-transformers model instead of the bundled one."
         ),
     ] = None,
+    chunk_words: Annotated[
+        str | None,
+        typer.Option(
+            "--chunk-words", metavar="MIN-MAX", help="How many words a passage has, in a new index; 120-180."
+        ),
+    ] = None,
+    titles: Annotated[
+        bool | None,
+        typer.Option("--titles/--no-titles", help="Search a passage with its document's title, in a new index."),
+    ] = None,
 ) -> None:
     """Add or update documents."""
 
@@ -106,10 +126,27 @@ def index_command(
         say(f"Another process is writing {index}; waiting until it is done.", to=err)
 
     with progress() as advance:
-        report = add_paths(paths, index, embedder=embedder, on_progress=advance, on_wait=say_waiting)
+        report = add_paths(
+            paths,
+            index,
+            embedder=embedder,
+            chunking=_chunking(chunk_words, titles),
+            on_progress=advance,
+            on_wait=say_waiting,
+        )
     print_report(report)
     info = EpiQA.open(index).info
     say(f"{index} holds {info.documents} documents in {info.chunks} chunks.")
+
+
+def _chunking(words: str | None, titles: bool | None) -> Chunking | None:
+    """Returns what the options of `index` ask for, None when they ask for nothing."""
+    if words is None and titles is None:
+        return None
+    least, _, most = (words or f"{DEFAULT_CHUNKING.min_words}-{DEFAULT_CHUNKING.max_words}").partition("-")
+    if not (least.strip().isdecimal() and most.strip().isdecimal()):
+        raise EpiQAError(f"--chunk-words is {words!r}: give the least and the most words, as 120-180")
+    return Chunking(int(least), int(most), DEFAULT_CHUNKING.with_title if titles is None else titles)
 
 
 @documents_app.callback()
@@ -156,11 +193,26 @@ def ask_command(
     as_json: JsonOption = False,
     top_k: TopK = TOP_K,
     min_confidence: MinConfidence = None,
+    documents: Documents = None,
+    paths: Paths = None,
+    since: Since = None,
+    until: Until = None,
+    method: MethodOption = SearchMethod.fused,
+    rewrite: Rewrite = True,
+    expand: Expand = False,
     reader: ReaderOption = None,
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
     qa = EpiQA.open(index, reader=reader)
-    answer = qa.ask(question, top_k=top_k, min_confidence=min_confidence)
+    answer = qa.ask(
+        question,
+        top_k=top_k,
+        min_confidence=min_confidence,
+        within=Filter(tuple(documents or ()), tuple(paths or ()), since, until),
+        method=method.value,
+        rewrite=rewrite,
+        expand=expand,
+    )
     if as_json:
         print(json.dumps(answer_as_json(answer, qa.info), ensure_ascii=False))
     else:
@@ -175,9 +227,28 @@ def search_command(
     index: IndexOption = DEFAULT_INDEX,
     as_json: JsonOption = False,
     top_k: TopK = 10,
+    documents: Documents = None,
+    paths: Paths = None,
+    since: Since = None,
+    until: Until = None,
+    method: MethodOption = SearchMethod.fused,
+    rewrite: Rewrite = True,
+    expand: Expand = False,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Let the reader put first the passages in which it finds an answer.")
+    ] = False,
+    reader: ReaderOption = None,
 ) -> None:
     """Show the passages that a query finds, best first."""
-    passages = EpiQA.open(index).search(query, top_k=top_k)
+    passages = EpiQA.open(index, reader=reader).search(
+        query,
+        top_k=top_k,
+        within=Filter(tuple(documents or ()), tuple(paths or ()), since, until),
+        method=method.value,
+        rewrite=rewrite,
+        expand=expand,
+        rerank=rerank,
+    )
     if as_json:
         found = {"query": query, "passages": [passage_as_json(passage) for passage in passages]}
         print(json.dumps(found, ensure_ascii=False))

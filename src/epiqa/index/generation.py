@@ -13,8 +13,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from epiqa.errors import IndexDamagedError, IndexMissingError
-from epiqa.types import IndexInfo
+from epiqa.errors import EpiQAError, IndexDamagedError, IndexMissingError
+from epiqa.types import DEFAULT_CHUNKING, Chunking, IndexInfo
 
 FORMAT = 1
 CURRENT = "CURRENT"
@@ -39,6 +39,7 @@ class Manifest:
     documents: int
     chunks: int
     files: dict[str, str]
+    chunking: Chunking = DEFAULT_CHUNKING
 
     @property
     def info(self) -> IndexInfo:
@@ -95,13 +96,12 @@ def current(directory: Path) -> tuple[Path, Manifest]:
         raise damaged(directory, f"{words[0]}/{MANIFEST} is not the one that {CURRENT} names")
     try:
         fields = dict(json.loads(data))
-        if fields.get("format") != FORMAT:
-            raise damaged(
-                directory, f"it has format {fields.get('format')}, this version of epiqa reads format {FORMAT}"
-            )
-        manifest = Manifest(**fields)
+        found = fields.get("format")
+        if found != FORMAT:
+            raise EpiQAError(f"it has format {found}, this version of epiqa reads format {FORMAT}")
+        manifest = Manifest(**fields | {"chunking": Chunking(**fields.get("chunking", {}))})
         missing = {VECTORS, TEXT} - manifest.files.keys()
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, EpiQAError) as error:
         raise damaged(directory, f"{words[0]}/{MANIFEST} is not a manifest ({error})") from error
     if missing:
         raise damaged(directory, f"{words[0]}/{MANIFEST} does not list {min(missing)}")

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epiqa.errors import IndexDamagedError
+from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import generation as files
 from epiqa.index import text
 from epiqa.index.vectors import VectorIndex, read_vectors
-from epiqa.types import DocumentInfo, IndexInfo, Passage, Vectors
+from epiqa.types import DocumentInfo, Passage, Vectors
 
 
 class Index:
     """Searches by vector and by words, and gives text by number. Safe for several threads."""
 
-    def __init__(
-        self, info: IndexInfo, embedder: str, vectors: VectorIndex, connection: sqlite3.Connection
-    ) -> None:
-        self.info = info
-        self.embedder_name = embedder
+    def __init__(self, manifest: files.Manifest, vectors: VectorIndex, connection: sqlite3.Connection) -> None:
+        self.info = manifest.info
+        self.embedder_name = manifest.embedder
+        self.chunking = manifest.chunking
         self._vectors = vectors
         self._connection = connection
         self._lock = threading.Lock()
@@ -50,16 +50,41 @@ class Index:
             connection = text.open_for_reading(generation / files.TEXT)
         except sqlite3.Error as error:
             raise files.damaged(directory, f"{generation.name}/{files.TEXT}: {error}") from error
-        return cls(manifest.info, manifest.embedder, vectors, connection)
+        return cls(manifest, vectors, connection)
 
-    def search_vector(self, vector: Vectors, top_k: int) -> list[tuple[int, float]]:
+    def search_vector(self, vector: Vectors, top_k: int, within: Filter = EVERYTHING) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
-        return self._vectors.search(vector, top_k)
-
-    def search_words(self, words: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first."""
+        if not within:
+            return self._vectors.search(vector, top_k)
         with self._lock:
-            return text.search(self._connection, words, top_k)
+            numbers = text.numbers(self._connection, within)
+        return self._vectors.search(vector, top_k, numbers)
+
+    def search_words(
+        self, words: Sequence[str], top_k: int, within: Filter = EVERYTHING
+    ) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words or phrases, best first."""
+        with self._lock:
+            return text.search(self._connection, words, top_k, within, with_title=self.chunking.with_title)
+
+    def has_word(self, word: str) -> bool:
+        """Tells whether a chunk has the word, or another with its stem."""
+        with self._lock:
+            return text.has_word(self._connection, word)
+
+    def stem(self, word: str) -> str:
+        """Returns the stem under which chunks with the word, or another form of it, are found."""
+        return text.stem(word)
+
+    def stems(self, initial: str) -> list[str]:
+        """Returns the stems of all words that begin with a character."""
+        with self._lock:
+            return text.stems(self._connection, initial)
+
+    def count_documents(self, within: Filter) -> int:
+        """Returns how many documents meet a filter."""
+        with self._lock:
+            return text.count_documents(self._connection, within)
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Returns the chunks of the given numbers as passages without scores."""

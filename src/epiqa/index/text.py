@@ -11,9 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from epiqa.filters import EVERYTHING, Day, Filter
 from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage
 
-SCHEMA = """
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+SCHEMA = f"""
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, location TEXT NOT NULL UNIQUE,
     date TEXT, pages TEXT NOT NULL, text TEXT NOT NULL
@@ -24,9 +26,13 @@ CREATE TABLE chunks (
 );
 CREATE INDEX chunks_by_document ON chunks (document_id);
 CREATE VIRTUAL TABLE words USING fts5(
-    title, quote, content='', tokenize="porter unicode61 remove_diacritics 2"
+    title, quote, content='', tokenize="{TOKENIZER}"
 );
 """
+_CHUNKS = "FROM chunks JOIN documents ON id = document_id"
+# A stored date is [written, month, day, year]; NULL, which no comparison holds for, where a part is missing.
+_DAY_WITHOUT_YEAR = "(json_extract(date, '$[1]') * 100 + json_extract(date, '$[2]'))"
+_DAY = f"(json_extract(date, '$[3]') * 10000 + {_DAY_WITHOUT_YEAR})"
 _PER_QUERY = 500  # below SQLite's limit of variables in one statement
 
 
@@ -101,18 +107,98 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(documents), int(chunks)
 
 
-def search(connection: sqlite3.Connection, words: Sequence[str], top_k: int) -> list[tuple[int, float]]:
+def search(
+    connection: sqlite3.Connection,
+    words: Sequence[str],
+    top_k: int,
+    within: Filter = EVERYTHING,
+    *,
+    with_title: bool = True,
+) -> list[tuple[int, float]]:
     """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first.
 
-    A word may hold any characters: it is quoted, so nothing in it is query syntax.
+    Several words in one text are a phrase. A word may hold any characters: it is quoted, so nothing in it is query
+    syntax.
     """
-    query = " OR ".join('"' + _clean(word).replace('"', '""') + '"' for word in words)
+    query = " OR ".join(map(_quoted, words))
     if not query:
         return []
+    if not with_title:
+        query = f"quote : ({query})"
+    condition, values = _condition(within)
     rows = connection.execute(
-        "SELECT rowid, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, top_k)
+        "SELECT rowid, -rank FROM words WHERE words MATCH ?"
+        + (f" AND rowid IN (SELECT number {_CHUNKS} WHERE {condition})" if within else "")
+        + " ORDER BY rank LIMIT ?",
+        (query, *values, top_k),
     )
     return [(int(number), float(score)) for number, score in rows]
+
+
+def has_word(connection: sqlite3.Connection, word: str) -> bool:
+    """Tells whether a chunk has the word, or another with its stem."""
+    row = connection.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(word),)).fetchone()
+    return row is not None
+
+
+def stem(word: str) -> str:
+    """Returns the stem under which the word index has a word; of what is no word there, itself."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.executescript(
+            f'CREATE VIRTUAL TABLE one USING fts5(word, tokenize="{TOKENIZER}");'
+            "CREATE VIRTUAL TABLE stems USING fts5vocab(one, row);"
+        )
+        connection.execute("INSERT INTO one VALUES (?)", (_clean(word),))
+        found = connection.execute("SELECT term FROM stems").fetchone()
+    finally:
+        connection.close()
+    return str(found[0]) if found else word
+
+
+def stems(connection: sqlite3.Connection, initial: str) -> list[str]:
+    """Returns the stems of the word index that begin with a character."""
+    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.stems USING fts5vocab(main, words, row)")
+    rows = connection.execute(
+        "SELECT term FROM temp.stems WHERE term >= ? AND term < ?", (initial, chr(ord(initial) + 1))
+    )
+    return [str(term) for (term,) in rows]
+
+
+def numbers(connection: sqlite3.Connection, within: Filter) -> list[int]:
+    """Returns the numbers of the chunks whose documents meet a filter."""
+    condition, values = _condition(within)
+    return [int(number) for (number,) in connection.execute(f"SELECT number {_CHUNKS} WHERE {condition}", values)]
+
+
+def count_documents(connection: sqlite3.Connection, within: Filter) -> int:
+    """Returns how many documents meet a filter."""
+    condition, values = _condition(within)
+    return int(connection.execute(f"SELECT count(*) FROM documents WHERE {condition}", values).fetchone()[0])
+
+
+def _condition(within: Filter) -> tuple[str, list[str | int]]:
+    """Returns a filter as a condition on the rows of `documents`, with the values of its variables."""
+    conditions, values = ["TRUE"], list[str | int]()
+    if within.documents:
+        names = [_clean(name) for name in within.documents]
+        place = "? IN (id, path) OR substr(path, -1 - length(?)) = '/' || ?"
+        conditions.append("(" + " OR ".join([place] * len(names)) + ")")
+        values += [value for name in names for value in (name, name, name)]
+    if within.paths:
+        patterns = [_clean(pattern) for pattern in within.paths]
+        conditions.append("(" + " OR ".join(["path GLOB ? OR path GLOB '*/' || ?"] * len(patterns)) + ")")
+        values += [value for pattern in patterns for value in (pattern, pattern)]
+    for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
+        if day is not None:
+            conditions.append(f"{_DAY_WITHOUT_YEAR if day[0] is None else _DAY} {comparison} ?")
+            values.append(_day_number(day))
+    return " AND ".join(conditions), values
+
+
+def _day_number(day: Day) -> int:
+    year, month, number = day
+    return (year or 0) * 10_000 + month * 100 + number
 
 
 def fetch(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Passage]:
@@ -185,6 +271,10 @@ def iterate_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, Chunk]
     )
     for number, document_id, start, end, quote in rows:
         yield int(number), Chunk(document_id=document_id, start=start, end=end, quote=quote)
+
+
+def _quoted(word: str) -> str:
+    return '"' + _clean(word).replace('"', '""') + '"'
 
 
 def _clean(word: str) -> str:

@@ -56,12 +56,19 @@ class VectorIndex:
     def remove(self, numbers: Sequence[int]) -> None:
         self._flat.remove_ids(faiss.IDSelectorBatch(np.array(numbers, dtype=np.int64)))
 
-    def search(self, vector: Vectors, top_k: int) -> list[tuple[int, float]]:
-        """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
-        top_k = min(top_k, len(self))
+    def search(self, vector: Vectors, top_k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,).
+
+        `among` are the chunk numbers that are searched, all for None.
+        """
+        top_k = min(top_k, len(self) if among is None else len(among))
         if top_k < 1:
             return []
-        scores, numbers = self._flat.search(vector[np.newaxis, :], top_k)
+        parameters = None
+        if among is not None:
+            parameters = faiss.SearchParameters()
+            parameters.sel = faiss.IDSelectorBatch(np.array(among, dtype=np.int64))
+        scores, numbers = self._flat.search(vector[np.newaxis, :], top_k, params=parameters)
         return list(zip(numbers[0].tolist(), scores[0].tolist(), strict=True))
 
 

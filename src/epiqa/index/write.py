@@ -16,7 +16,7 @@ from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
 from epiqa.index import text
 from epiqa.index.vectors import VectorIndex, read_vectors
-from epiqa.types import Chunk, Document, Embedder, Vectors
+from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, Vectors
 
 LOCK_TIMEOUT_S = 600.0
 
@@ -39,6 +39,7 @@ class IndexWriter:
         self._on_wait = on_wait
         self.embedder = ""
         self.fingerprint: str | None = None
+        self.chunking = DEFAULT_CHUNKING
         self._dimensions = 0
 
     def __enter__(self) -> IndexWriter:
@@ -97,7 +98,7 @@ class IndexWriter:
             for name, digest in manifest.files.items():
                 files.check_file(self._directory, live, name, digest)
             self.embedder, self.fingerprint = manifest.embedder, manifest.fingerprint
-            self._dimensions = manifest.dimensions
+            self._dimensions, self.chunking = manifest.dimensions, manifest.chunking
             self._vectors = read_vectors(self._directory, live)
             self._generation = files.prepare(self._directory)
             undo.callback(self._discard)
@@ -109,8 +110,9 @@ class IndexWriter:
         if not files.is_live(self._directory, self._generation):
             shutil.rmtree(self._generation, ignore_errors=True)
 
-    def set_embedder(self, embedder: Embedder) -> None:
-        """Says what makes the vectors of a new index; to be called before the first `add`."""
+    def set_embedder(self, embedder: Embedder, chunking: Chunking = DEFAULT_CHUNKING) -> None:
+        """Says what makes the vectors and the chunks of a new index; to be called before the first `add`."""
+        self.chunking = chunking
         self.embedder, self.fingerprint = embedder.name, embedder.fingerprint
         self._dimensions = embedder.dimensions
         self._vectors = VectorIndex.empty(embedder.dimensions)
@@ -157,6 +159,7 @@ class IndexWriter:
                 documents=documents,
                 chunks=chunks,
                 files={name: files.sha256(self._generation / name) for name in (files.TEXT, files.VECTORS)},
+                chunking=self.chunking,
             )
             files.publish(self._directory, self._generation, manifest)
             files.collect(self._directory)

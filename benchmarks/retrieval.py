@@ -1,0 +1,168 @@
+"""Which way of searching finds most, and which way of cutting documents, on three corpora.
+
+    python benchmarks/retrieval.py seeds
+    python benchmarks/retrieval.py squad --data FOLDER      # of reader/: train.json.gz and squad2-dev.json.gz
+    python benchmarks/retrieval.py medquad --data FOLDER    # in BEIR's form
+    python benchmarks/retrieval.py … --cuts                 # other chunks, too: an index for each
+
+Figures, for each way: the share of questions for which one of the first 1, 5, 20 passages holds the answer (seeds,
+SQuAD: the questions of the dev articles, against them and all training articles) or the share of the relevant
+documents found (MedQuAD). The reader's reranking is taken on some of the questions only, and beside it the same
+search without, on the same ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import record
+from epiqa.evaluation import metrics
+from epiqa.evaluation.questions import QuestionSet, RetrievalSet, read_questions, squad_questions
+from epiqa.evaluation.run import holds_answer
+from epiqa.pipeline import EpiQA, add_documents, add_paths
+from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Passage
+
+CUTOFFS = (1, 5, 20)
+ROOT = Path(__file__).parent.parent
+RERANKED_QUESTIONS = 200
+
+SEARCHES: dict[str, dict[str, Any]] = {
+    "lexical (BM25), the question's words alone": {"method": "lexical", "rewrite": False},
+    "lexical": {"method": "lexical"},
+    "lexical, RM3": {"method": "lexical", "expand": True},
+    "dense": {"method": "dense"},
+    "fused by reciprocal ranks": {"method": "rrf"},
+    "fused by weighted scores": {"method": "fused"},
+    "fused by weighted scores, RM3": {"method": "fused", "expand": True},
+}
+RERANKED: dict[str, dict[str, Any]] = {
+    "fused by weighted scores": {"method": "fused"},
+    "fused by weighted scores, reranked by the reader": {"method": "fused", "rerank": True},
+}
+CUTS = {
+    "60 to 90 words": Chunking(60, 90),
+    "240 to 360 words": Chunking(240, 360),
+    "without the title": Chunking(with_title=False),
+}
+
+# Tells of each passage whether it holds what was asked for.
+Hits = Callable[[Sequence[Passage]], list[float]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents, or files; the questions, each with what takes its recalls at the cutoffs of a ranking."""
+
+    documents: tuple[Document, ...]
+    files: tuple[Path, ...]
+    questions: list[tuple[str, Hits]]
+
+
+def answers_found(questions: QuestionSet) -> list[tuple[str, Hits]]:
+    """Returns the questions whose answer's place is known: found is a passage that holds it."""
+
+    def hits_of(question: Any) -> Hits:
+        def hits(passages: Sequence[Passage]) -> list[float]:
+            found = [holds_answer(passage, question) for passage in passages]
+            return [float(any(found[:k])) for k in CUTOFFS]
+
+        return hits
+
+    placed = [q for q in questions.questions if q.is_answerable and q.document]
+    return [(question.question, hits_of(question)) for question in placed]
+
+
+def documents_found(questions: RetrievalSet) -> list[tuple[str, Hits]]:
+    """Returns the queries: found is the share of the relevant documents."""
+
+    def hits_of(relevant: set[str]) -> Hits:
+        def hits(passages: Sequence[Passage]) -> list[float]:
+            ranking = list(dict.fromkeys(passage.path for passage in passages))
+            return [metrics.recall(ranking, relevant, k) for k in CUTOFFS]
+
+        return hits
+
+    return [(text, hits_of(set(questions.qrels[query]))) for query, text in questions.queries.items()]
+
+
+def read_corpus(name: str, data: Path | None) -> Corpus:
+    """Returns a corpus by its name on the command line."""
+    if name == "seeds":
+        questions = read_questions(ROOT / "tests" / "data" / "seeds_questions.jsonl")
+        assert isinstance(questions, QuestionSet)
+        return Corpus((), (ROOT / "seeds",), answers_found(questions))
+    if data is None:
+        raise SystemExit(f"{name} needs --data FOLDER")
+    if name == "medquad":
+        queries = read_questions(data)
+        assert isinstance(queries, RetrievalSet)
+        return Corpus(queries.documents, (), documents_found(queries))
+    training = json.loads(gzip.decompress((data / "train.json.gz").read_bytes()))
+    training["data"] = [a for a in training["data"] if a["source"] in ("squad1.1", "squadv2.0")]
+    dev = read_questions(data / "squad2-dev.json.gz")
+    assert isinstance(dev, QuestionSet)
+    others = squad_questions(training, Path("train.json")).documents
+    return Corpus((*dev.documents, *others), (), answers_found(dev))
+
+
+def index(corpus: Corpus, directory: Path, chunking: Chunking) -> EpiQA:
+    """Opens the corpus's index, cut that way; makes it where there is none."""
+    if not (directory / "CURRENT").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        if corpus.files:
+            add_paths(corpus.files, directory, chunking=chunking)
+        else:
+            add_documents(corpus.documents, directory, chunking=chunking)
+    return EpiQA.open(directory)
+
+
+def recalls(qa: EpiQA, questions: Sequence[tuple[str, Hits]], depth: int, how: dict[str, Any]) -> dict[str, float]:
+    """Returns the mean recalls, in percent."""
+    rows = [hits(qa.search(question, top_k=depth, **how)) for question, hits in questions]
+    figures = {f"recall@{k}": round(100 * fmean(row[i] for row in rows), 1) for i, k in enumerate(CUTOFFS)}
+    print(how, figures, flush=True)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("corpus", choices=["seeds", "squad", "medquad"])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cuts", action="store_true", help="other chunks, too")
+    parser.add_argument("--work", type=Path, default=Path("build/retrieval"), help="for the indexes")
+    arguments = parser.parse_args()
+    corpus = read_corpus(arguments.corpus, arguments.data)
+    # Of documents, 20 different ones are wanted, which takes more passages.
+    depth = 100 if arguments.corpus == "medquad" else max(CUTOFFS)
+    work = arguments.work / arguments.corpus
+    qa = index(corpus, work / "default", DEFAULT_CHUNKING)
+    figures: dict[str, Any] = {
+        "index": {"documents": qa.info.documents, "chunks": qa.info.chunks, "questions": len(corpus.questions)},
+        "searches": {name: recalls(qa, corpus.questions, depth, how) for name, how in SEARCHES.items()},
+    }
+    some = random.Random(4).sample(corpus.questions, min(RERANKED_QUESTIONS, len(corpus.questions)))
+    figures["reranked"] = {"questions": len(some)} | {
+        name: recalls(qa, some, depth, how) for name, how in RERANKED.items()
+    }
+    if arguments.cuts:
+        figures["cuts"] = {}
+        for name, chunking in CUTS.items():
+            other = index(corpus, work / name.replace(" ", "-"), chunking)
+            figures["cuts"][name] = {"chunks": other.info.chunks} | {
+                method: recalls(other, corpus.questions, depth, {"method": method})
+                for method in ("lexical", "dense", "fused")
+            }
+    record.write(f"retrieval, {arguments.corpus}", figures)
+
+
+if __name__ == "__main__":
+    main()

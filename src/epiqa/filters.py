@@ -1,0 +1,82 @@
+"""Which documents a search is confined to: by name, by path pattern, by date."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from epiqa.errors import FilterError
+
+# (year or None, month, day)
+Day = tuple[int | None, int, int]
+
+_DAY = re.compile(r"(?:(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?|(?:--)?(\d{1,2})-(\d{1,2}))")
+_LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All conditions that are given must hold; of several documents or patterns, one.
+
+    `documents` are ids, paths, or file names. `paths` are patterns for the path or its end: `*` stands for any
+    characters, `/` too, `?` for one, `[abc]` for one of these. `since` and `until` are the first and last day:
+    "2022-02-03", a month, "2022-02", a year, or a day of any year, "02-03". A document without a date is left out
+    by either, one whose date has no year by a bound that has one.
+
+    Raises FilterError when a day is none, or the first comes after the last.
+    """
+
+    documents: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        first, last = self.first_day, self.last_day
+        if first and last and (first[0] is None) is (last[0] is None) and _order(first) > _order(last):
+            raise FilterError(f"since {self.since} is after until {self.until}: exchange them")
+
+    @property
+    def first_day(self) -> Day | None:
+        """The day that `since` begins with."""
+        return None if self.since is None else _day(self.since, is_last=False)
+
+    @property
+    def last_day(self) -> Day | None:
+        """The day that `until` ends with."""
+        return None if self.until is None else _day(self.until, is_last=True)
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.paths or self.since is not None or self.until is not None)
+
+    def __str__(self) -> str:
+        """Says the conditions as the shell takes them."""
+        parts = [f"--document {name}" for name in self.documents] + [f"--path {pattern}" for pattern in self.paths]
+        parts += [f"--since {self.since}"] * (self.since is not None)
+        parts += [f"--until {self.until}"] * (self.until is not None)
+        return " ".join(parts)
+
+
+EVERYTHING = Filter()
+
+
+def _order(day: Day) -> tuple[int, int, int]:
+    return day[0] or 0, day[1], day[2]
+
+
+def _day(text: str, *, is_last: bool) -> Day:
+    """Returns the day a bound stands for; of a month or a year, its first or its last."""
+    match = _DAY.fullmatch(text.strip())
+    if match:
+        year = int(match[1]) if match[1] else None
+        month = int(match[2] or match[4] or (12 if is_last else 1))
+        if 1 <= month <= 12:
+            length = _LAST_DAYS[month - 1] - (month == 2 and year is not None and not _is_leap(year))
+            day = int(match[3] or match[5] or (length if is_last else 1))
+            if 1 <= day <= length:
+                return year, month, day
+    raise FilterError(f"{text!r} is no day: give one as 2022-02-03, 2022-02, 2022, or 02-03 for any year")
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
