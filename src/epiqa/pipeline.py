@@ -6,32 +6,35 @@ It adds no logic of its own to an answer: it opens things, orders the calls, and
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
-from epiqa import index as storage
 from epiqa.answer import answer
 from epiqa.chunk import chunk
 from epiqa.confidence import Calibration, bundled_calibration, features, read_calibration, write_calibration
-from epiqa.embed import load_embedder, titled
-from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError, QuestionError
+from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import EVERYTHING, Filter
-from epiqa.index import Index, IndexWriter
-from epiqa.ingest import find_files, make_document, normalise, read_document
+from epiqa.index import Index
+from epiqa.indexing import (
+    CALIBRATION,
+    AnyPath,
+    OnProgress,
+    add_documents,
+    add_paths,
+    matching_embedder,
+    remove_document,
+    verify_index,
+)
+from epiqa.ingest import make_document, normalise
 from epiqa.read import load_reader
 from epiqa.retrieve import Method, Retrieval, reranked, retrieve
 from epiqa.types import (
-    DEFAULT_CHUNKING,
     Answer,
-    Chunk,
     Chunking,
-    Document,
     DocumentInfo,
     Embedder,
     IndexInfo,
@@ -41,19 +44,13 @@ from epiqa.types import (
     Span,
 )
 
-AnyPath: TypeAlias = str | os.PathLike[str]
-OnProgress = Callable[[int, int, str], None]
-
 TOP_K = 8
 RERANKED = 20
 MAX_TOP_K = 1000
 MAX_QUESTION_CHARACTERS = 1000
-# Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
-EMBED_CHUNKS = 256
-# In the index directory, beside the generations: what `epiqa calibrate` fitted to the user's own questions.
-CALIBRATION = "calibration.json"
 
 __all__ = [
+    "CALIBRATION",
     "EpiQA",
     "Filter",
     "Method",
@@ -152,7 +149,9 @@ class EpiQA:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedder of the index; raises EmbedderMismatchError when the given one is another."""
-        return _matching(self._given_embedder, self._index.embedder_name, self._index.info.embedder, self.directory)
+        return matching_embedder(
+            self._given_embedder, self._index.embedder_name, self._index.info.embedder, self.directory
+        )
 
     @cached_property
     def reader(self) -> Reader:
@@ -323,158 +322,8 @@ def _read_and_answer(
     return replace(result, timings_ms={name: round(value * 1000, 3) for name, value in seconds.items()})
 
 
-def add_paths(
-    paths: AnyPath | Iterable[AnyPath],
-    index: AnyPath = "index",
-    *,
-    embedder: Embedder | str | None = None,
-    chunking: Chunking | None = None,
-    on_progress: OnProgress | None = None,
-    on_wait: Callable[[], None] | None = None,
-) -> IndexReport:
-    """Adds files and folders to an index, making it where there is none.
-
-    A file that was indexed before is replaced if its content changed. `on_wait` is called when another
-    process is writing and this one must wait. Raises EpiQAError when not one document could be read; the
-    index is then as it was.
-    """
-    files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
-    if not files:
-        raise _nothing_indexed(errors)
-    unchanged: list[str] = []
-    with IndexWriter(Path(index), on_wait=on_wait) as writer:
-
-        def new_documents() -> Iterator[Document]:
-            for done, path in enumerate(files):
-                if on_progress:
-                    on_progress(done, len(files), str(path))
-                try:
-                    document = read_document(path)
-                except IngestError as error:
-                    errors.append(error)
-                    continue
-                if writer.has(document):
-                    unchanged.append(document.path)
-                else:
-                    yield document
-
-        added, replaced = _write(writer, new_documents(), embedder, chunking, Path(index))
-        if on_progress and files:
-            on_progress(len(files), len(files), str(files[-1]))
-    if not (added or replaced or unchanged):
-        raise _nothing_indexed(errors)
-    return IndexReport(
-        added=tuple(added),
-        unchanged=tuple(unchanged),
-        replaced=tuple(replaced),
-        skipped=tuple((error.path, error.reason) for error in errors),
-    )
-
-
-def _nothing_indexed(errors: Sequence[IngestError]) -> EpiQAError:
-    reasons = "; ".join(str(error) for error in errors) or "no path was given"
-    return EpiQAError(f"nothing was indexed: {reasons}")
-
-
-def add_documents(
-    documents: Iterable[Document],
-    index: AnyPath = "index",
-    *,
-    embedder: Embedder | str | None = None,
-    chunking: Chunking | None = None,
-) -> None:
-    """Adds documents that are not files, such as the paragraphs of a question set, to an index."""
-    with IndexWriter(Path(index)) as writer:
-        _write(writer, documents, embedder, chunking, Path(index))
-
-
-def remove_document(document_id: str, index: AnyPath = "index") -> None:
-    """Removes a document from an index; raises EpiQAError when there is none of that id."""
-    Index.open(Path(index)).close()
-    with IndexWriter(Path(index)) as writer:
-        if not writer.remove(normalise(document_id)):
-            raise EpiQAError(
-                f"there is no document {document_id!r} in {index}: see epiqa documents list --index {index}"
-            )
-        writer.commit()
-
-
-def verify_index(index: AnyPath = "index") -> IndexInfo:
-    """Re-hashes every file of an index, re-checks every chunk against its document, and reads its calibration.
-
-    Returns what it holds; raises IndexMissingError or IndexDamagedError.
-    """
-    read_calibration(Path(index) / CALIBRATION)
-    return storage.verify(Path(index))
-
-
-def _write(
-    writer: IndexWriter,
-    documents: Iterable[Document],
-    embedder: Embedder | str | None,
-    chunking: Chunking | None,
-    directory: Path,
-) -> tuple[list[str], list[str]]:
-    """Stores documents and commits if there were any; returns the paths added and those replaced."""
-    if writer.fingerprint is None:
-        model = _embedder(embedder)
-        writer.set_embedder(model, chunking or DEFAULT_CHUNKING)
-    else:
-        model = _matching(embedder, writer.embedder, writer.fingerprint, directory)
-        if chunking not in (None, writer.chunking):
-            raise EpiQAError(
-                f"the index in {directory} was built with {writer.chunking}, not {chunking}: leave that out, or"
-                " build another index with epiqa index PATH… --index DIR"
-            )
-    with_title = writer.chunking.with_title
-    added: list[str] = []
-    replaced: list[str] = []
-    for batch in _batches(documents, writer.chunking):
-        texts = [
-            titled(document.title, piece.quote) if with_title else piece.quote
-            for document, pieces in batch
-            for piece in pieces
-        ]
-        vectors = model.encode(texts)
-        first = 0
-        for document, pieces in batch:
-            was_there = writer.add(document, pieces, vectors[first : first + len(pieces)])
-            (replaced if was_there else added).append(document.path)
-            first += len(pieces)
-    if added or replaced:
-        writer.commit()
-    return added, replaced
-
-
-def _batches(documents: Iterable[Document], chunking: Chunking) -> Iterator[list[tuple[Document, list[Chunk]]]]:
-    """Yields chunked documents in groups of at least `EMBED_CHUNKS` chunks."""
-    batch: list[tuple[Document, list[Chunk]]] = []
-    for document in documents:
-        batch.append((document, chunk(document, chunking)))
-        if sum(len(pieces) for _, pieces in batch) >= EMBED_CHUNKS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _embedder(given: Embedder | str | None) -> Embedder:
-    return load_embedder(given) if given is None or isinstance(given, str) else given
-
-
 def _reader(given: Reader | str | None) -> Reader:
     return load_reader(given) if given is None or isinstance(given, str) else given
-
-
-def _matching(given: Embedder | str | None, stored: str, fingerprint: str, directory: Path) -> Embedder:
-    """Returns the embedder to use with an index; raises EmbedderMismatchError when it did not make it."""
-    model = _embedder(stored if given is None else given)
-    if model.fingerprint != fingerprint:
-        raise EmbedderMismatchError(
-            f"the index in {directory} was built with {stored} ({fingerprint}), this embedder is {model.name}"
-            f" ({model.fingerprint}): use that one, or build another index with epiqa index PATH… --index DIR"
-        )
-    return model
 
 
 def _check_min_confidence(value: float | None) -> None:
