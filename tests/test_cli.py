@@ -560,8 +560,8 @@ def test_an_evaluation_that_cannot_be_read_or_written_exits_2(
     for arguments, message in (
         ([questions, "--report", nowhere], f"{nowhere} cannot be written: there is no folder {nowhere.parent}"),
         ([questions, "--json", nowhere], f"{nowhere} cannot be written: there is no folder {nowhere.parent}"),
-        ([questions, "--report", tmp_path], f"the report cannot be written to {tmp_path} (Is a directory"),
-        ([questions, "--json", tmp_path], f"{tmp_path} cannot be written (Is a directory"),
+        ([questions, "--report", tmp_path], f"{tmp_path} cannot be written: it is a folder"),
+        ([questions, "--json", tmp_path], f"{tmp_path} cannot be written: it is a folder"),
         ([tmp_path / "none.jsonl"], f"{tmp_path / 'none.jsonl'}: there is no such question set"),
         ([bad], f'{bad}, line 2: lacks "question"'),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from epiqa.errors import FilterError
@@ -11,6 +12,8 @@ from epiqa.errors import FilterError
 Day = tuple[int | None, int, int]
 
 _DAY = re.compile(r"(?:(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?|(?:--)?(\d{1,2})-(\d{1,2}))")
+_LONGEST_PATH = 4096  # what Linux takes; SQLite takes patterns of up to 50,000 bytes
+_SHOWN = 3
 _LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -18,12 +21,12 @@ _LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 class Filter:
     """All conditions that are given must hold; of several documents or patterns, one.
 
-    `documents` are ids, paths, or file names. `paths` are patterns for the path or its end: `*` stands for any
-    characters, `/` too, `?` for one, `[abc]` for one of these. `since` and `until` are the first and last day:
-    "2022-02-03", a month, "2022-02", a year, or a day of any year, "02-03". A document without a date is left out
-    by either, one whose date has no year by a bound that has one.
+    `documents` are ids, paths, or file names. `paths` are patterns for the path, or for its end after a slash: `*`
+    stands for any characters, `/` too, `?` for one, `[abc]` for one of these, `[^abc]` for one other. `since` and
+    `until` are the first and last day: "2022-02-03", a month, "2022-02", a year, or a day of any year, "02-03". A
+    document without a date is left out by either, one whose date has no year by a bound that has one.
 
-    Raises FilterError when a day is none, or the first comes after the last.
+    Raises FilterError when a day is none, the first comes after the last, or a name is none.
     """
 
     documents: tuple[str, ...] = ()
@@ -32,6 +35,15 @@ class Filter:
     until: str | None = None
 
     def __post_init__(self) -> None:
+        for given in (self.documents, self.paths):
+            if isinstance(given, str):  # else its letters would be taken for names
+                raise FilterError(f"{given!r} is one name, not a tuple of names: give ({given!r},)")
+        for pattern in self.paths:
+            if len(pattern) > _LONGEST_PATH:
+                raise FilterError(
+                    f"the path pattern {pattern[:20]!r}… has {len(pattern)} characters, more than {_LONGEST_PATH}"
+                    ": shorten it"
+                )
         first, last = self.first_day, self.last_day
         if first and last and (first[0] is None) is (last[0] is None) and _order(first) > _order(last):
             raise FilterError(f"since {self.since} is after until {self.until}: exchange them")
@@ -50,8 +62,11 @@ class Filter:
         return bool(self.documents or self.paths or self.since is not None or self.until is not None)
 
     def __str__(self) -> str:
-        """Says the conditions as the shell takes them."""
-        parts = [f"--document {name}" for name in self.documents] + [f"--path {pattern}" for pattern in self.paths]
+        """Says the conditions as the shell takes them, of many names the first."""
+        parts = []
+        for option, names in (("--document", self.documents), ("--path", self.paths)):
+            parts += [f"{option} {shlex.quote(name)}" for name in names[:_SHOWN]]
+            parts += [f"{option} … ({len(names) - _SHOWN} more)"] * (len(names) > _SHOWN)
         parts += [f"--since {self.since}"] * (self.since is not None)
         parts += [f"--until {self.until}"] * (self.until is not None)
         return " ".join(parts)

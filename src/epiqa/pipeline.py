@@ -189,6 +189,10 @@ class EpiQA:
         """Returns all documents, by path."""
         return self._index.documents()
 
+    def count_documents(self, within: Filter = EVERYTHING) -> int:
+        """Returns how many documents meet a filter."""
+        return self._index.count_documents(within)
+
     def document_text(self, document_id: str) -> str | None:
         """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
         return self._index.text(document_id)

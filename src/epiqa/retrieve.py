@@ -41,7 +41,7 @@ class Retrieval:
     """How passages are searched for.
 
     `rewrite` searches other ways to write a question's dates, numbers and names, too, and corrects misspelt words;
-    `expand` adds words of the first results.
+    `expand` adds words of the first results; a passage's `lexical` is then no BM25 score, but from 0 to 1.
     """
 
     method: Method = "fused"
@@ -51,26 +51,27 @@ class Retrieval:
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Scores]) -> dict[int, float]:
-    """Returns the sum of 1 / (60 + rank) over the rankings, of each number that is in any."""
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, number in enumerate(ranking, start=1):
-            scores[number] = scores.get(number, 0.0) + 1 / (RRF_K + rank)
-    return scores
+    """Returns the sum of 1 / (60 + rank) over the rankings, of each number that is in any; rank 1 is the best."""
+    total: dict[int, float] = {}
+    for scores in rankings:
+        for rank, number in enumerate(_best_first(scores), start=1):
+            total[number] = total.get(number, 0.0) + 1 / (RRF_K + rank)
+    return total
 
 
-def weighted_sum(one: Scores, other: Scores, weight: float) -> dict[int, float]:
+def weighted_sum(one: Scores, other: Scores, weight: float, *, depth: int = DEPTH) -> dict[int, float]:
     """Returns the sum of `weight` of one's scores and the rest of the other's, each divided by its best.
 
-    A number that a search did not return has no higher score there than the lowest that it returned, and gets that;
-    or 0, where the search returned all it found.
+    `depth` is how many each search was asked for. A number that it did not return has no higher score there than
+    the lowest that it returned, and gets that; or 0, where the search returned all it found. A search whose best is
+    not above 0 counts for nothing.
     """
     total = dict.fromkeys([*one, *other], 0.0)
     for share, scores in ((weight, one), (1 - weight, other)):
         best = max(scores.values(), default=0.0)
         if best <= 0:
             continue
-        lowest = min(scores.values()) if len(scores) >= DEPTH else 0.0
+        lowest = min(scores.values()) if len(scores) >= depth else 0.0
         for number in total:
             total[number] += share * scores.get(number, lowest) / best
     return total
@@ -94,11 +95,13 @@ def retrieve(
         lexical = dict(index.search_words(terms, depth, how.within))
         if how.expand:
             lexical = _expanded(lexical, terms, index, depth, how.within)
-    fused = {"fused": weighted_sum(dense, lexical, DENSE_WEIGHT)} if how.method == "fused" else {}
-    if how.method == "rrf":
-        fused["rrf"] = reciprocal_rank_fusion([dense, lexical])
-    scores = {"dense": dense, "lexical": lexical, **fused}[how.method]
-    numbers = sorted(scores, key=lambda number: (-scores[number], number))[:top_k]
+    fused: Scores = {}
+    if how.method == "fused":
+        fused = weighted_sum(dense, lexical, DENSE_WEIGHT, depth=depth)
+    elif how.method == "rrf":
+        fused = reciprocal_rank_fusion([dense, lexical])
+    scores = {"dense": dense, "lexical": lexical}.get(how.method, fused)
+    numbers = _best_first(scores)[:top_k]
     passages = index.fetch(numbers)
     return [
         replace(
@@ -106,7 +109,7 @@ def retrieve(
             score=scores[number],
             dense=dense.get(number),
             lexical=lexical.get(number),
-            fused=scores[number] if fused else None,
+            fused=fused.get(number),
         )
         for number in numbers
     ]
@@ -125,17 +128,21 @@ def reranked(passages: Sequence[Passage], spans: Sequence[Span], confidences: Ar
     return sorted(looked_at, key=lambda passage: -1.0 if passage.reader is None else passage.reader, reverse=True)
 
 
+def _best_first(scores: Scores) -> list[int]:
+    """Returns the numbers in falling scores; those of equal score in rising order."""
+    return sorted(scores, key=lambda number: (-scores[number], number))
+
+
 def _check_filter(within: Filter, index: Index) -> None:
-    for name in within.documents:
-        if not index.count_documents(Filter(documents=(name,))):
-            raise FilterError(f"there is no document {name!r} in the index: see epiqa documents list")
+    if within.documents and (unknown := index.unknown_documents(within.documents)):
+        raise FilterError(f"there is no document {unknown[0]!r} in the index: see epiqa documents list")
     if within and not index.count_documents(within):
         raise FilterError(f"no document meets {within}: see epiqa documents list for paths and dates")
 
 
 def _expanded(lexical: Scores, terms: Sequence[str], index: Index, depth: int, within: Filter) -> dict[int, float]:
     """Returns the scores with those of the words that the first passages have most, in the share that RM3 gives."""
-    first = list(lexical)[:FEEDBACK_PASSAGES]
+    first = _best_first(lexical)[:FEEDBACK_PASSAGES]
     passages = index.fetch(first)
     weights: defaultdict[str, float] = defaultdict(float)
     for number in first:
@@ -147,4 +154,4 @@ def _expanded(lexical: Scores, terms: Sequence[str], index: Index, depth: int, w
         :FEEDBACK_WORDS
     ]
     more = dict(index.search_words(added, depth, within))
-    return weighted_sum(more, lexical, FEEDBACK_WEIGHT)
+    return weighted_sum(more, lexical, FEEDBACK_WEIGHT, depth=depth)

@@ -1,4 +1,4 @@
-"""Question sets: three forms told apart by content, offsets exact after normalisation, errors that say where."""
+"""Question sets: four forms told apart by content, offsets exact after normalisation, errors that say where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from epiqa.errors import QuestionSetError
-from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet, read_questions
+from epiqa.evaluation.questions import Question, QuestionSet, read_questions
 
 JSONL = (
     '{"question": "Who spoke?", "answers": ["Wang", "Mayor Wang"], "answerable": true, "document": "a.txt"}\n'
@@ -61,26 +61,12 @@ SQUAD = {
         {"title": "", "paragraphs": [{"context": "Another article.", "qas": []}]},
     ],
 }
-CORPUS = (
-    '{"_id": "d1", "title": "Harbour", "text": "It opened."}\n'
-    '{"_id": "d2", "text": "Cafe\\u0301\\r\\nbar"}\n'
-    '{"_id": "d3", "title": "Empty", "text": " "}\n'
-)
-QUERIES = '{"_id": "q1", "text": "opening"}\n{"_id": "q2", "text": "bar"}\n{"_id": "q3", "text": "not judged"}\n'
-QRELS = "query-id\tcorpus-id\tscore\nq2\td2\t1\nq1\td1\t2\nq1\td2\t0\n"
 
 
 def write(path: Path, text: str, *, is_gzipped: bool = False) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(text.encode(), mtime=0) if is_gzipped else text.encode())
     return path
-
-
-def write_beir(folder: Path, *, corpus: str = CORPUS, queries: str = QUERIES, qrels: str = QRELS) -> Path:
-    write(folder / "corpus.jsonl", corpus)
-    write(folder / "queries.jsonl", queries)
-    write(folder / "qrels.tsv", qrels)
-    return folder
 
 
 def read_set(path: Path) -> QuestionSet:
@@ -99,16 +85,16 @@ def test_jsonl_whatever_the_file_is_called(tmp_path: Path, start: str, is_gzippe
     path = write(tmp_path / "squad.json", start + JSONL, is_gzipped=is_gzipped)
     assert read_questions(path) == QuestionSet(
         (
-            Question("Who spoke?", ("Wang", "Mayor Wang"), document="a.txt"),
-            Question("Who slept?", ()),
-            Question("哪里？", ("大连",)),
+            Question("Who spoke?", ("Wang", "Mayor Wang"), document="a.txt", id="1"),
+            Question("Who slept?", (), id="3"),
+            Question("哪里？", ("大连",), id="4"),
         )
     )
 
 
 def test_one_line_of_jsonl_is_not_taken_for_squad(tmp_path: Path) -> None:
     path = write(tmp_path / "one.json", '{"question": "Which data?", "answers": ["data"]}')
-    assert read_questions(path) == QuestionSet((Question("Which data?", ("data",)),))
+    assert read_questions(path) == QuestionSet((Question("Which data?", ("data",), id="1"),))
 
 
 @pytest.mark.parametrize("is_gzipped", [False, True])
@@ -122,9 +108,9 @@ def test_squad_becomes_one_document_an_article(tmp_path: Path, is_gzipped: bool)
     ]
     first, second = "It opened in 1899.", "Ships came. Ships left."
     assert found.questions == (
-        Question("When did it open?", ("in 1899", "1899"), name, ((10, 17), (13, 17)), first, title),
-        Question("What left?", ("Ships",), name, ((32, 37),), second, title),
-        Question("What sank?", (), name, (), second, title),
+        Question("When did it open?", ("in 1899", "1899"), name, ((10, 17), (13, 17)), first, title, "1"),
+        Question("What left?", ("Ships",), name, ((32, 37),), second, title, "2"),
+        Question("What sank?", (), name, (), second, title, "3"),
     )
     assert [question.is_answerable for question in found.questions] == [True, True, False]
 
@@ -155,34 +141,6 @@ def test_squad_offsets_are_exact_after_normalisation(tmp_path: Path) -> None:
     assert all(question.context and question.context in document.text for question in found.questions)
 
 
-@pytest.mark.parametrize("is_gzipped", [False, True])
-def test_beir(tmp_path: Path, is_gzipped: bool) -> None:
-    suffix = ".gz" if is_gzipped else ""
-    write(tmp_path / f"corpus.jsonl{suffix}", CORPUS, is_gzipped=is_gzipped)
-    write(tmp_path / f"queries.jsonl{suffix}", QUERIES, is_gzipped=is_gzipped)
-    write(tmp_path / f"qrels.tsv{suffix}", QRELS, is_gzipped=is_gzipped)
-    found = read_questions(tmp_path)
-    assert isinstance(found, RetrievalSet)
-    assert [(document.path, document.title, document.text) for document in found.documents] == [
-        ("d1", "Harbour", "It opened."),
-        ("d2", "Café", "Café\nbar"),
-        ("d3", "Empty", "Empty"),  # a title alone is a text to find, too
-    ]
-    assert found.queries == {"q1": "opening", "q2": "bar"}
-    assert found.qrels == {"q1": {"d1": 2.0}, "q2": {"d2": 1.0}}
-
-
-def test_beir_prefers_the_test_split_and_takes_the_only_file_of_a_kind(tmp_path: Path) -> None:
-    write(tmp_path / "corpus_small.jsonl", CORPUS)
-    write(tmp_path / "queries_dev.jsonl", QUERIES)
-    write(tmp_path / "qrels.tsv", QRELS)
-    write(tmp_path / "qrels" / "test.tsv", "q3\td2\t3\n\n")
-    found = read_questions(tmp_path)
-    assert isinstance(found, RetrievalSet)
-    assert found.queries == {"q3": "not judged"}
-    assert found.qrels == {"q3": {"d2": 3.0}}
-
-
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -211,12 +169,18 @@ def test_beir_prefers_the_test_split_and_takes_the_only_file_of_a_kind(tmp_path:
         ("", "holds no questions"),
         ("\n \n", "holds no questions"),
         ('{"data": []}', "holds no questions"),
-        ('{"data": 5}', "article 0 is not as SQuAD has them"),
-        ('{"data": [{"title": "T"}]}', "article 0 is not as SQuAD has them (KeyError: 'paragraphs')"),
-        ('{"data": [{"paragraphs": []}, "x"]}', "article 1 is not as SQuAD has them"),
-        (squad("It rained.", {"question": "What?"}), "article 0 is not as SQuAD has them (KeyError: 'answers')"),
-        (squad("It rained.", {"answers": []}), "article 0 is not as SQuAD has them (KeyError: 'question')"),
-        (squad("It rained.", {"question": "What?", "answers": [{"text": "It"}]}), "(KeyError: 'answer_start')"),
+        ('{"question": "Who?", "answers": [], "answerable": null}', '"answerable" is neither true nor false'),
+        ('{"question": "Who?", "answers": [], "id": [1]}', '"id" is neither a text nor a whole number'),
+        ('{"question": "Who?", "answers": [], "id": true}', '"id" is neither a text nor a whole number'),
+        ('{"data": 5}', '"data" is not a list of articles'),
+        ('{"data": [{"title": "T"}]}', 'article 0: lacks "paragraphs", a list'),
+        ('{"data": [{"paragraphs": []}, "x"]}', 'article 1: lacks "paragraphs"'),
+        ('{"data": [{"paragraphs": [{"qas": []}]}]}', 'article 0, paragraph 0: lacks "context", a text'),
+        ('{"data": [{"title": "T", "paragraphs": ["x"]}]}', "article 0 ('T'), paragraph 0: lacks \"qas\", a list"),
+        (squad("It rained.", {"question": "What?"}), 'paragraph 0, question 0.0.0: lacks "answers", a list'),
+        (squad("It rained.", {"answers": [], "id": "x1"}), "question 'x1': lacks \"question\", a text"),
+        (squad("It rained.", {"question": "What?", "answers": [{"text": "It"}]}), 'lacks "answer_start"'),
+        (squad("It rained.", {"question": "What?", "answers": [{"answer_start": 0}]}), 'lacks "text", a text'),
     ],
 )
 def test_a_malformed_set_is_refused_by_file_and_line(tmp_path: Path, text: str, wrong: str) -> None:
@@ -224,45 +188,6 @@ def test_a_malformed_set_is_refused_by_file_and_line(tmp_path: Path, text: str, 
     with pytest.raises(QuestionSetError, match=re.escape(str(path))) as error:
         read_questions(path)
     assert wrong in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "wrong"),
-    [
-        ("corpus.jsonl", '{"_id": "d1", "text": "x"}\n{"_id": 2, "text": "x"}', 'line 2: lacks "_id" or "text"'),
-        ("corpus.jsonl", '{"_id": "d1"}', 'line 1: lacks "_id" or "text"'),
-        ("corpus.jsonl", "d1", "line 1: is not JSON"),
-        ("queries.jsonl", '{"_id": "q1", "text": null}', 'line 1: lacks "_id" or "text"'),
-        ("queries.jsonl", '\n["q1"]', "line 2: is not a JSON object"),
-        ("qrels.tsv", "query-id\tcorpus-id\tscore\nq1\td1\n", "line 2: is not a query, a document and a grade"),
-        ("qrels.tsv", "q1\td1\t1\nq2\td2\thigh\n", "line 2: is not a query, a document and a grade"),
-        ("qrels.tsv", "q1\td1\tinf\n", "line 1: is not a query, a document and a grade"),
-        ("corpus.jsonl", '{"_id": "d1", "title": 5, "text": "x"}', "line 1: lacks"),
-        ("qrels.tsv", "q1 0 d1 1\n", "line 1: is not a query, a document and a grade"),
-        ("qrels.tsv", "q9\td1\t1\n", "judges the query 'q9', which queries.jsonl does not hold"),
-    ],
-)
-def test_a_malformed_beir_file_is_refused_by_file_and_line(
-    tmp_path: Path, name: str, text: str, wrong: str
-) -> None:
-    write_beir(tmp_path / "beir")
-    path = write(tmp_path / "beir" / name, text)
-    with pytest.raises(QuestionSetError, match=re.escape(str(path))) as error:
-        read_questions(tmp_path / "beir")
-    assert wrong in str(error.value)
-
-
-def test_a_beir_folder_must_hold_each_file_once_and_a_judged_query(tmp_path: Path) -> None:
-    folder = write_beir(tmp_path / "beir", qrels="q1\td1\t0\n")
-    with pytest.raises(QuestionSetError, match="beir: holds no documents or no judged queries"):
-        read_questions(folder)
-    (folder / "qrels.tsv").unlink()
-    with pytest.raises(QuestionSetError, match=r"beir: a BEIR folder has one qrels\.tsv, here is none"):
-        read_questions(folder)
-    write(folder / "qrels_a.tsv", QRELS)
-    write(folder / "qrels_b.tsv", QRELS)
-    with pytest.raises(QuestionSetError, match=r"one qrels\.tsv, here is qrels_a\.tsv, qrels_b\.tsv"):
-        read_questions(folder)
 
 
 @pytest.mark.parametrize(
@@ -317,8 +242,110 @@ def test_an_answer_that_is_not_where_the_set_says_has_no_place(tmp_path: Path, s
 
 @pytest.mark.parametrize("question", [5, "", "?!"])
 def test_a_squad_question_that_cannot_be_asked_is_refused(tmp_path: Path, question: object) -> None:
-    paragraph = {"context": "Dr. Wu spoke.", "qas": [{"question": question, "answers": []}]}
-    path = tmp_path / "set.json"
-    path.write_text(json.dumps({"data": [{"title": "T", "paragraphs": [paragraph]}]}), encoding="utf-8")
-    with pytest.raises(QuestionSetError, match="article 0 is not as SQuAD has them"):
+    path = write(tmp_path / "set.json", squad("Dr. Wu spoke.", {"question": question, "answers": []}))
+    with pytest.raises(QuestionSetError, match=r"article 0 \('T'\), paragraph 0, question 0\.0\.0: "):
         read_questions(path)
+
+
+@pytest.mark.parametrize("skip_invalid", [False, True])
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("question,reply\nWho?,Wang", 'line 1: lacks a column "answer" or "answers", it has \'question, reply\''),
+        ("question", 'line 1: lacks a column "answer"'),
+        ("question,answer,Question\nWho?,Wang,Who?", 'line 1: has the column "question" more than once'),
+        ("question,answer\n", "holds no questions"),
+        ("frage,antwort\nWer?,Wang", 'neither JSON nor CSV with a column "question"'),
+        ("[1]\n[2]", 'neither JSON nor CSV with a column "question"'),
+        ('{"data": {}}', '"data" is not a list of articles'),
+    ],
+)
+def test_what_is_no_question_set_is_refused_in_any_case(
+    tmp_path: Path, text: str, wrong: str, skip_invalid: bool
+) -> None:
+    path = write(tmp_path / "set.csv", text)
+    with pytest.raises(QuestionSetError, match=re.escape(str(path))) as error:
+        read_questions(path, skip_invalid=skip_invalid)
+    assert wrong in str(error.value)
+
+
+ONE_WRONG = {
+    "set.jsonl": '{"question": "A?", "answers": ["a"], "id": 7}\n'
+    '{"question": "B?"}\n'
+    '{"question": "C?", "answers": [], "id": "7"}\n'
+    '{"question": "D?", "answers": []}',
+    "set.csv": 'id,question,answer\n7,A?,"a, ""b"""\n,B?\n7,C?,c\n,D?,\n',
+    "set.json": squad(
+        "It rained.",
+        {"id": 7, "question": "A?", "answers": [{"text": "It", "answer_start": 0}]},
+        {"question": "B?"},
+        {"id": "7", "question": "C?", "answers": []},
+        {"question": "D?", "answers": []},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_WRONG)
+def test_wrong_lines_are_all_named_or_all_skipped(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, ONE_WRONG[name])
+    found = read_questions(path, skip_invalid=True)
+    assert isinstance(found, QuestionSet)
+    last = {"set.jsonl": "4", "set.csv": "5", "set.json": "0.0.3"}[name]
+    assert [(question.question, question.id) for question in found.questions] == [("A?", "7"), ("D?", last)]
+    lacking, again = found.skipped
+    assert "lacks " in lacking
+    assert again.endswith(": the id '7' is that of a question before it")
+    with pytest.raises(QuestionSetError) as error:
+        read_questions(path)
+    assert str(error.value) == f"{lacking}\n{again}\nmend them, or leave them out with --skip-invalid"
+
+
+def test_a_set_without_wrong_lines_skips_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "set.jsonl", JSONL)
+    assert read_questions(path, skip_invalid=True) == read_questions(path)
+
+
+@pytest.mark.parametrize(("count", "end"), [(1, "mend it, or"), (10, "mend them, or"), (13, "and 3 more\nmend")])
+def test_at_most_ten_wrong_lines_are_written_out(tmp_path: Path, count: int, end: str) -> None:
+    path = write(tmp_path / "set.jsonl", '{"question": "A?", "answers": []}\n' + "{}\n" * count)
+    with pytest.raises(QuestionSetError) as error:
+        read_questions(path)
+    lines = str(error.value).split("\n")
+    shown = min(count, 10)
+    assert lines[:shown] == [f'{path}, line {number + 2}: lacks "question", a text' for number in range(shown)]
+    assert "\n".join(lines[shown:]).startswith(end)
+    assert lines[-1].endswith("--skip-invalid")
+
+
+def test_a_set_of_wrong_lines_alone_has_no_questions_left(tmp_path: Path) -> None:
+    path = write(tmp_path / "set.jsonl", "{}\n[]\n")
+    with pytest.raises(QuestionSetError, match=r"holds no questions but 2 that cannot be evaluated, the first: .*"):
+        read_questions(path, skip_invalid=True)
+
+
+def test_in_squad_what_is_wrong_costs_only_itself(tmp_path: Path) -> None:
+    good = {"question": "What fell?", "answers": [{"text": "Rain", "answer_start": 0}]}
+    articles = [
+        {
+            "title": "A",
+            "paragraphs": [{"context": "Snow?", "qas": 4}, {"context": "Rain fell.", "qas": [{}, good]}],
+        },
+        {"title": "B"},
+        {"title": "C", "paragraphs": [{"context": "Rain again.", "qas": [good]}]},
+    ]
+    path = write(tmp_path / "set.json", json.dumps({"data": articles}))
+    found = read_questions(path, skip_invalid=True)
+    assert isinstance(found, QuestionSet)
+    assert found.skipped == (
+        f"{path}, article 0 ('A'), paragraph 0: lacks \"qas\", a list",
+        f"{path}, article 0 ('A'), paragraph 1, question 0.1.0: lacks \"answers\", a list",
+        f'{path}, article 1: lacks "paragraphs", a list',
+    )
+    assert [(document.path, document.text) for document in found.documents] == [
+        ("set.json#0", "Rain fell."),
+        ("set.json#2", "Rain again."),
+    ]
+    texts = {document.path: document.text for document in found.documents}
+    quotes = [texts[q.document or ""][start:end] for q in found.questions for start, end in q.places]
+    assert quotes == ["Rain", "Rain"]
+    assert [question.id for question in found.questions] == ["0.1.1", "2.0.0"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +15,17 @@ import ir_measures
 import pytest
 from ir_measures import RR, R, nDCG
 
-from epiqa import pipeline
+from epiqa import indexing, pipeline
 from epiqa.confidence import FEATURES, Calibration
 from epiqa.errors import IndexMissingError, QuestionSetError
 from epiqa.evaluation import Evaluation, Outcome, evaluate, flat_measures
-from epiqa.evaluation.questions import Question, RetrievalSet
-from epiqa.evaluation.run import Mode, answer_measures, retrieval_measures
-from epiqa.pipeline import EpiQA, Method, add_documents, add_paths
+from epiqa.evaluation.export import as_json
+from epiqa.evaluation.measures import ALL_MEASURES, LOWER_IS_BETTER, answer_measures, flat_values
+from epiqa.evaluation.outcomes import per_question, verdict
+from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet
+from epiqa.evaluation.run import Mode, retrieval_measures
+from epiqa.evaluation.settings import question_set_settings
+from epiqa.pipeline import TOP_K, EpiQA, Method, add_documents, add_paths
 from epiqa.sentences import content_words
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 from fakes import KeywordReader, WordEmbedder, make_document, make_passage
@@ -55,7 +61,7 @@ class CoveringReader(KeywordReader):
 
 @pytest.fixture
 def _fake_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_embedder", lambda name: WordEmbedder())
+    monkeypatch.setattr(indexing, "load_embedder", lambda name: WordEmbedder())
     monkeypatch.setattr(pipeline, "load_reader", lambda name: CoveringReader())
     monkeypatch.setattr(pipeline, "bundled_calibration", lambda: CALIBRATION)
 
@@ -255,6 +261,119 @@ def test_jsonl_is_asked_against_the_index(tmp_path: Path) -> None:
     )
 
 
+def test_the_names_of_the_measures_are_known() -> None:
+    assert set(ALL_MEASURES) == ANSWER_MEASURES | RETRIEVAL_MEASURES
+    assert set(ALL_MEASURES) > LOWER_IS_BETTER
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (outcome(0.9, 0.5, hits=(True,)), "right"),
+        (outcome(0.3, 0.5, is_answered=False, hits=(True,)), "wrongly abstained"),
+        (outcome(0.9, 0.4, hits=(False, True)), "misread"),
+        (outcome(0.3, 0.4, is_answered=False, hits=(False, True)), "misread"),
+        (outcome(0.9, 0.0), "misread"),
+        (outcome(0.9, 0.4, hits=(False, False)), "not retrieved"),
+        (outcome(0.3, 0.0, is_answered=False, hits=()), "not retrieved"),
+        (outcome(0.3, 0.0, is_answered=False, hits=(False,) * TOP_K + (True,)), "not retrieved"),
+        (outcome(0.3, 0.0, is_answered=False, hits=(False,) * (TOP_K - 1) + (True,)), "misread"),
+        (outcome(0.9, 0.0, is_answerable=False), "answered the unanswerable"),
+        (outcome(0.1, 0.0, is_answerable=False, is_answered=False), "right to abstain"),
+    ],
+)
+def test_the_verdict_says_what_to_mend(given: Outcome, said: str) -> None:
+    assert verdict(given) == said
+
+
+def two_documents(folder: Path) -> Path:
+    docs = folder / "docs"
+    docs.mkdir(exist_ok=True)
+    (docs / "harbour.txt").write_text("Harbour budget\n\nThey met. answer: seven million", encoding="utf-8")
+    (docs / "bridge.txt").write_text("Bridge opening\n\nIt rained. answer: Governor Tang", encoding="utf-8")
+    return docs
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_the_settings_say_what_the_figures_depend_on(tmp_path: Path) -> None:
+    docs = two_documents(tmp_path)
+    add_paths([docs / "harbour.txt", docs / "bridge.txt"], tmp_path / "one")
+    add_paths([docs / "bridge.txt"], tmp_path / "two")
+    add_paths([docs / "harbour.txt"], tmp_path / "two")
+    questions = write_jsonl(tmp_path / "set.jsonl", ("Harbour budget?", ["seven million"], "harbour.txt"))
+    one, two = (evaluate(questions, index=tmp_path / name).settings for name in ("one", "two"))
+    assert list(one) == [
+        *("questions", "mode", "search", "top_k", "reader", "calibration", "embedder", "index", "versions")
+    ]
+    digest = hashlib.sha256(questions.read_bytes()).hexdigest()
+    assert one["questions"] == {"name": "set.jsonl", "sha256": digest}
+    assert (one["mode"], one["search"]["method"], one["top_k"]) == ("open", "fused", TOP_K)
+    assert (one["reader"], one["embedder"]) == ("keywords", "words@64")
+    assert one["calibration"]["threshold"] == 0.5
+    assert list(one["versions"]) == ["epiqa", "python", "onnxruntime", "faiss", "numpy", "sqlite", "machine"]
+    assert (one["index"]["generation"], one["index"]["documents"], one["index"]["chunks"]) == ("g000001", 2, 2)
+    assert two["index"] == one["index"] | {"generation": "g000002"}
+    (docs / "bridge.txt").write_text("Bridge opening\n\nanswer: Governor Wu", encoding="utf-8")
+    add_paths([docs], tmp_path / "two")
+    assert (
+        evaluate(questions, index=tmp_path / "two").settings["index"]["fingerprint"] != one["index"]["fingerprint"]
+    )
+    squad = write_squad(tmp_path / "squad.json", ("Lighthouse keeper, answer: Tang", [("Keeper?", "Tang")]))
+    assert list(evaluate(squad, mode="reader").settings) == [
+        *("questions", "mode", "reader", "calibration", "versions")
+    ]
+
+
+def test_a_question_set_from_a_pipe_is_not_read_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert question_set_settings(tmp_path / "pipe") == {"name": "pipe", "sha256": None}
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_what_was_retrieved_is_kept_of_every_question(tmp_path: Path) -> None:
+    add_paths([two_documents(tmp_path)], tmp_path / "index")
+    questions = write_jsonl(
+        tmp_path / "set.jsonl",
+        ("Harbour budget?", ["seven million"], "harbour.txt"),
+        ("Volcano eruption?", [], None),
+        ("Bridge opening?", ["Governor Tang"], None),
+    )
+    evaluation = evaluate(questions, index=tmp_path / "index")
+    assert [len(each.retrieved) for each in evaluation.outcomes] == [2, 2, 2]
+    assert [each.hits for each in evaluation.outcomes] == [(True, False), None, None]
+    for each in evaluation.outcomes:
+        read = [(passage.path, passage.start, passage.end) for passage in each.answer.passages]
+        assert [(passage.path, passage.start, passage.end) for passage in each.retrieved] == read
+    rows = per_question(evaluation)
+    assert [(row["id"], row["first_hit"]) for row in rows] == [("1", 1), ("2", None), ("3", None)]
+    assert set(evaluation.intervals) < set(flat_values(evaluation.measures))
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_invalid_lines_are_left_out_on_demand_and_named(tmp_path: Path) -> None:
+    add_paths([two_documents(tmp_path)], tmp_path / "index")
+    questions = write_jsonl(tmp_path / "set.jsonl", ("Harbour budget?", ["seven million"], "harbour.txt"))
+    questions.write_text(questions.read_text("utf-8") + '\n{"question": 3}\n', encoding="utf-8")
+    with pytest.raises(QuestionSetError, match="line 2"):
+        evaluate(questions, index=tmp_path / "index")
+    evaluation = evaluate(questions, index=tmp_path / "index", skip_invalid=True)
+    assert evaluation.measures["questions"] == 1
+    (skipped,) = evaluation.skipped
+    assert "line 2" in skipped
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_the_questions_can_be_refused_before_any_is_asked(tmp_path: Path) -> None:
+    questions = write_jsonl(tmp_path / "set.jsonl", ("Harbour budget?", ["seven million"], None))
+
+    def check(given: QuestionSet | RetrievalSet) -> None:
+        assert isinstance(given, QuestionSet)
+        raise QuestionSetError(f"refused: {given.questions[0].question}")
+
+    with pytest.raises(QuestionSetError, match=r"refused: Harbour budget\?"):
+        evaluate(questions, index=tmp_path / "no-index", check=check)
+
+
 def rain(days: range) -> str:
     return " ".join(f"Rain fell on day {day}." for day in days)
 
@@ -310,6 +429,22 @@ def test_beir_gives_retrieval_measures_alone(tmp_path: Path) -> None:
     evaluation = evaluate(tmp_path)
     assert names(evaluation) == RETRIEVAL_MEASURES
     assert evaluation.outcomes == ()
+    (query,) = evaluation.queries
+    assert (query.id, query.query, dict(query.relevant)) == ("q", "harbour budget", {"d3": 2, "d1": 1, "gone": 1})
+    assert [document for document, _ in query.ranking] == ["d1", "d3", "d2"]
+    scores = [score for _, score in query.ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert flat_values(query.measures).items() <= flat_values(evaluation.measures).items()
+    settings = evaluation.settings
+    assert (settings["questions"]["name"], settings["top_k"], settings["index"]["documents"]) == (
+        tmp_path.name,
+        100,
+        3,
+    )
+    (tmp_path / "result.json").write_text("{}", encoding="utf-8")
+    assert evaluate(tmp_path).settings == settings
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "harbour"}', encoding="utf-8")
+    assert evaluate(tmp_path).settings["questions"] != settings["questions"]
     measures = {key: value for key, value in evaluation.measures.items() if key not in ("latency_ms", "seconds")}
     # Found in the order d1, d3, d2; best would be d3, d1, gone. The one not in the corpus counts as missed.
     ideal = 2 + 1 / math.log2(3) + 1 / 2
@@ -430,6 +565,32 @@ def test_squad_with_the_bundled_models(tmp_path: Path, mode: Mode) -> None:
     assert cited
     assert all(found == quote for found, quote in cited)
     assert evaluation.measures["citation"]["verbatim"] == 1.0
+
+
+def without_times(evaluation: Evaluation) -> str:
+    """Returns the JSON of an evaluation but for what tells the time."""
+    content = json.loads(as_json(evaluation))
+    del content["latency_ms"], content["seconds"]
+    for row in content["per_question"]:
+        del row["latency_ms"]
+    return json.dumps(content)
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_two_runs_with_fakes_give_the_same_figures_to_the_last_digit(tmp_path: Path) -> None:
+    path = write_squad(
+        tmp_path / "squad.json",
+        (f"Lighthouse keeper, answer: Tang\n{rain(range(28))}", [("Volcano eruption?", ""), ("Keeper?", "Tang")]),
+        (f"{rain(range(28, 54))} Then Tang left.", [("Lighthouse keeper?", "Tang"), ("Day 30?", "Rain fell")]),
+    )
+    assert without_times(evaluate(path)) == without_times(evaluate(path))
+
+
+def test_two_runs_with_the_bundled_models_give_the_same_figures_to_the_last_digit(tmp_path: Path) -> None:
+    path = write_squad(tmp_path / "tiny.json", (LIBRARY, ASKED[0][1]), (FERRY, ASKED[1][1][:1]))
+    first = evaluate(path)
+    assert first.measures["questions"] == 3
+    assert without_times(evaluate(path)) == without_times(first)
 
 
 def test_jsonl_with_the_bundled_models(tmp_path: Path) -> None:

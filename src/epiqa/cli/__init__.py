@@ -1,7 +1,7 @@
 """The `epiqa` command. Results go to standard output, messages and progress to standard error.
 
-Exit codes: 0 done, 1 no answer in the documents (`ask` alone), 2 the call or its input was wrong, 3 the
-index is missing or damaged.
+Exit codes: 0 done, 1 no answer in the documents (`ask`) or a measure that misses its limit (`evaluate`), 2 the call
+or its input was wrong, 3 the index is missing or damaged.
 """
 
 from __future__ import annotations
@@ -204,11 +204,12 @@ def ask_command(
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
     qa = EpiQA.open(index, reader=reader)
+    within = Filter(tuple(documents or ()), tuple(paths or ()), since, until)
     answer = qa.ask(
         question,
         top_k=top_k,
         min_confidence=min_confidence,
-        within=Filter(tuple(documents or ()), tuple(paths or ()), since, until),
+        within=within,
         method=method.value,
         rewrite=rewrite,
         expand=expand,
@@ -216,7 +217,7 @@ def ask_command(
     if as_json:
         print(json.dumps(answer_as_json(answer, qa.info), ensure_ascii=False))
     else:
-        print_answer(answer, qa.info)
+        print_answer(answer, qa.count_documents(within))
     if not answer.is_answered:
         raise typer.Exit(1)
 
@@ -264,7 +265,7 @@ def chat_command(index: IndexOption = DEFAULT_INDEX, reader: ReaderOption = None
     say(f"{qa.info.documents} documents. An empty line ends the conversation.")
     while question := _next_question():
         try:
-            print_answer(qa.ask(question), qa.info)
+            print_answer(qa.ask(question), qa.info.documents)
         except QuestionError as error:
             say(f"epiqa: {error}", to=err)
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from epiqa.answer import NO_ANSWER, held_back
-from epiqa.errors import EpiQAError
 from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 
 NEAREST_PASSAGES = 3
@@ -99,9 +97,10 @@ def _some(paths: Sequence[str]) -> str:
     return shown if len(paths) <= LISTED_PATHS else f"{shown} and {len(paths) - LISTED_PATHS} more"
 
 
-def print_answer(answer: Answer, info: IndexInfo) -> None:
+def print_answer(answer: Answer, documents: int) -> None:
+    """Prints the answer with its citations, or what is nearest to one in the so many documents searched."""
     if answer.text is None:
-        say(f"{NO_ANSWER} {info.documents} documents were searched.")
+        say(f"{NO_ANSWER} {documents} document{'s were' if documents != 1 else ' was'} searched.")
         if best := held_back(answer):
             say(f"Held back, because it is not sure enough: {best.text}  (confidence {best.confidence:.2f})")
             _print_citation(best.citations[0])
@@ -141,10 +140,3 @@ def _source(place: Citation | Passage) -> str:
     date = f", {place.date.written}" if place.date else ""
     page = f", page {place.page}" if place.page else ""
     return f"{place.title}{date}, {place.path}{page}, characters {place.start} to {place.end}"
-
-
-def write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error

@@ -97,9 +97,10 @@ def calibrate(
     qa: EpiQA,
     *,
     max_false_answers: float = MAX_FALSE_ANSWERS,
+    skip_invalid: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Recalibration:
-    """Asks `qa` the questions of a JSONL file and fits a calibration to them, which is returned and not yet used.
+    """Asks `qa` the questions of JSONL or CSV and fits a calibration to them, which is returned and not yet used.
 
     The fit starts from the bundled calibration and leaves it the less the fewer questions there are. The
     threshold is the lowest at which at most `max_false_answers` of the unanswerable questions are answered.
@@ -107,10 +108,10 @@ def calibrate(
     """
     if not 0 <= max_false_answers <= 1:
         raise EpiQAError(f"max_false_answers is {max_false_answers}: it must be from 0 to 1")
-    questions = read_questions(path)
+    questions = read_questions(path, skip_invalid=skip_invalid)
     if not isinstance(questions, QuestionSet) or questions.documents:
         raise QuestionSetError(
-            f"{path}: brings its own documents: give JSONL, with questions about those of the index"
+            f"{path}: brings its own documents: give JSONL or CSV, with questions about those of the index"
         )
     unanswerable = sum(not question.is_answerable for question in questions.questions)
     if len(questions.questions) < MIN_QUESTIONS or unanswerable < MIN_UNANSWERABLE:

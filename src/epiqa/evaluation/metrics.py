@@ -37,11 +37,11 @@ def f1_score(prediction: str, gold: str) -> float:
 def best(score: Callable[[str, str], float], prediction: str | None, golds: Sequence[str]) -> float:
     """Returns the best of `exact_match` or `f1_score` over the gold answers; None is "no answer".
 
-    A question without gold answers scores 1.0 for "no answer" and 0.0 for anything else.
+    A question without gold answers scores 1.0 for "no answer" and 0.0 for anything else. As SQuAD's script has
+    it, an answer of which normalisation leaves nothing ("the", "%") is none, predicted or gold.
     """
-    if not golds or prediction is None:
-        return float(not golds and prediction is None)
-    return max(score(prediction, gold) for gold in golds)
+    worded = [gold for gold in golds if normalise_answer(gold)]
+    return max(score(prediction or "", gold) for gold in worded or [""])
 
 
 def recall(ranking: Sequence[str], relevant: set[str], k: int) -> float:

@@ -26,6 +26,7 @@ class Index:
         self._vectors = vectors
         self._connection = connection
         self._lock = threading.Lock()
+        self._stems: dict[str, list[str]] = {}
         self.close = weakref.finalize(self, connection.close)  # closed at the latest with the last reference
 
     @classmethod
@@ -68,7 +69,7 @@ class Index:
             return text.search(self._connection, words, top_k, within, with_title=self.chunking.with_title)
 
     def has_word(self, word: str) -> bool:
-        """Tells whether a chunk has the word, or another with its stem."""
+        """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
         with self._lock:
             return text.has_word(self._connection, word)
 
@@ -79,12 +80,19 @@ class Index:
     def stems(self, initial: str) -> list[str]:
         """Returns the stems of all words that begin with a character."""
         with self._lock:
-            return text.stems(self._connection, initial)
+            if initial not in self._stems:  # kept: to list them, SQLite reads where each of them stands
+                self._stems[initial] = text.stems(self._connection, initial)
+            return self._stems[initial]
 
     def count_documents(self, within: Filter) -> int:
         """Returns how many documents meet a filter."""
         with self._lock:
             return text.count_documents(self._connection, within)
+
+    def unknown_documents(self, names: Sequence[str]) -> list[str]:
+        """Returns those of the names that no document has for its id, path, or file name."""
+        with self._lock:
+            return text.unknown_documents(self._connection, names)
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Returns the chunks of the given numbers as passages without scores."""

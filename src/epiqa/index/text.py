@@ -6,7 +6,10 @@ The word index stores no text of its own; rows leave it by giving it their old w
 from __future__ import annotations
 
 import json
+import os
+import re
 import sqlite3
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,7 +32,8 @@ CREATE VIRTUAL TABLE words USING fts5(
     title, quote, content='', tokenize="{TOKENIZER}"
 );
 """
-_CHUNKS = "FROM chunks JOIN documents ON id = document_id"
+# SQLite has no function for what follows the last slash: all up to it is what is left by trimming the other signs.
+_FILE_NAME = "replace(path, rtrim(path, replace(path, '/', '')), '')"
 # A stored date is [written, month, day, year]; NULL, which no comparison holds for, where a part is missing.
 _DAY_WITHOUT_YEAR = "(json_extract(date, '$[1]') * 100 + json_extract(date, '$[2]'))"
 _DAY = f"(json_extract(date, '$[3]') * 10000 + {_DAY_WITHOUT_YEAR})"
@@ -125,18 +129,18 @@ def search(
         return []
     if not with_title:
         query = f"quote : ({query})"
-    condition, values = _condition(within)
+    selection, values = _numbers(within) if within else ("", [])
+    # Without the plus sign, FTS5 would run the whole query again for each of these numbers.
+    among = f" AND +rowid IN ({selection})" if within else ""
     rows = connection.execute(
-        "SELECT rowid, -rank FROM words WHERE words MATCH ?"
-        + (f" AND rowid IN (SELECT number {_CHUNKS} WHERE {condition})" if within else "")
-        + " ORDER BY rank LIMIT ?",
+        f"SELECT rowid, -rank FROM words WHERE words MATCH ?{among} ORDER BY rank LIMIT ?",
         (query, *values, top_k),
     )
     return [(int(number), float(score)) for number, score in rows]
 
 
 def has_word(connection: sqlite3.Connection, word: str) -> bool:
-    """Tells whether a chunk has the word, or another with its stem."""
+    """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
     row = connection.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(word),)).fetchone()
     return row is not None
 
@@ -167,8 +171,7 @@ def stems(connection: sqlite3.Connection, initial: str) -> list[str]:
 
 def numbers(connection: sqlite3.Connection, within: Filter) -> list[int]:
     """Returns the numbers of the chunks whose documents meet a filter."""
-    condition, values = _condition(within)
-    return [int(number) for (number,) in connection.execute(f"SELECT number {_CHUNKS} WHERE {condition}", values)]
+    return [int(number) for (number,) in connection.execute(*_numbers(within))]
 
 
 def count_documents(connection: sqlite3.Connection, within: Filter) -> int:
@@ -177,23 +180,60 @@ def count_documents(connection: sqlite3.Connection, within: Filter) -> int:
     return int(connection.execute(f"SELECT count(*) FROM documents WHERE {condition}", values).fetchone()[0])
 
 
+def unknown_documents(connection: sqlite3.Connection, names: Sequence[str]) -> list[str]:
+    """Returns those of the names that no document has for its id, path, or file name."""
+    condition, values = _condition(Filter(documents=tuple(names)))
+    known: set[str] = set()
+    for row in connection.execute(f"SELECT id, path, {_FILE_NAME} FROM documents WHERE {condition}", values):
+        known.update(row)
+    return [name for name in names if known.isdisjoint(_spellings(name, is_pattern=False))]
+
+
+def _numbers(within: Filter) -> tuple[str, list[str | int]]:
+    """Returns the query for the numbers of the chunks whose documents meet a filter, with its values."""
+    condition, values = _condition(within)
+    return (
+        f"SELECT number FROM chunks WHERE document_id IN (SELECT id FROM documents WHERE {condition})",
+        values,
+    )
+
+
 def _condition(within: Filter) -> tuple[str, list[str | int]]:
-    """Returns a filter as a condition on the rows of `documents`, with the values of its variables."""
+    """Returns a filter as a condition on the rows of `documents`, with the values of its variables.
+
+    Names and patterns go in as one JSON value each, for SQLite limits how many variables and terms there may be.
+    """
     conditions, values = ["TRUE"], list[str | int]()
     if within.documents:
-        names = [_clean(name) for name in within.documents]
-        place = "? IN (id, path) OR substr(path, -1 - length(?)) = '/' || ?"
-        conditions.append("(" + " OR ".join([place] * len(names)) + ")")
-        values += [value for name in names for value in (name, name, name)]
+        names = _all_spellings(within.documents, are_patterns=False)
+        places = ("id", "path", _FILE_NAME)
+        conditions.append(" OR ".join(f"{place} IN (SELECT value FROM json_each(?))" for place in places))
+        values += [names] * len(places)
     if within.paths:
-        patterns = [_clean(pattern) for pattern in within.paths]
-        conditions.append("(" + " OR ".join(["path GLOB ? OR path GLOB '*/' || ?"] * len(patterns)) + ")")
-        values += [value for pattern in patterns for value in (pattern, pattern)]
+        fits = "documents.path GLOB value OR documents.path GLOB '*/' || value"  # json_each has a `path`, too
+        conditions.append(f"EXISTS (SELECT 1 FROM json_each(?) WHERE {fits})")
+        values.append(_all_spellings(within.paths, are_patterns=True))
     for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
         if day is not None:
             conditions.append(f"{_DAY_WITHOUT_YEAR if day[0] is None else _DAY} {comparison} ?")
             values.append(_day_number(day))
-    return " AND ".join(conditions), values
+    return " AND ".join(f"({condition})" for condition in conditions), values
+
+
+def _all_spellings(names: Sequence[str], *, are_patterns: bool) -> str:
+    """Returns the spellings of all names as a JSON array."""
+    return json.dumps([form for name in names for form in sorted(_spellings(name, is_pattern=are_patterns))])
+
+
+def _spellings(name: str, *, is_pattern: bool) -> set[str]:
+    """Returns the ways in which the name or pattern may be stored.
+
+    Paths are stored as the file system has them: with accents composed or apart, and with backslash escapes for
+    bytes that are not UTF-8 (see `ingest.printable`).
+    """
+    name = re.sub("[\0\ud800-\udfff]", lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", name)
+    ways = {name, name.removeprefix("./") if is_pattern else os.path.normpath(name)}
+    return ways | {unicodedata.normalize(form, way) for way in ways for form in ("NFC", "NFD")}
 
 
 def _day_number(day: Day) -> int:

@@ -1,0 +1,164 @@
+"""The measures in tables: with their intervals, beside those of an earlier run, and the settings they hold for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from epiqa.evaluation.compare import Difference
+from epiqa.evaluation.measures import LOWER_IS_BETTER, TIMES
+from epiqa.evaluation.outcomes import Evaluation
+from epiqa.evaluation.report.markup import column, escape, table
+from epiqa.evaluation.report.plots import interval, interval_axis, reach
+
+SIGNIFICANT = 0.05
+_LEAST_P = 0.001  # A smaller one is shown as smaller than this.
+
+_MEANINGS = {
+    "questions": "Questions asked.",
+    "answerable": "Questions with an expected answer.",
+    "exact_match": "Share answered in an expected answer's very words, or rightly left unanswered (SQuAD).",
+    "f1": "Mean overlap in words with the expected answer; an abstention counts 1 or 0 (SQuAD).",
+    "has_answer_f1": "F1 of the best candidate on answerable questions, held back or not.",
+    "no_answer_accuracy": "Share of the unanswerable questions on which EpiQA abstained.",
+    "citation.verbatim": "Share of citations that stand in their document to the letter. Below 1 is a defect.",
+    "citation.document_accuracy": "Share of answers cited from the document that the set names.",
+    "abstention.auroc": "Probability that a right candidate has more confidence than a wrong one; 0.5 is chance.",
+    "abstention.false_answer_rate": "Share of the unanswerable questions that were answered. Lower is better.",
+    "calibration.ece": "Mean gap between confidence and accuracy. Lower is better.",
+    "calibration.brier": "Mean squared error of the confidence. Lower is better.",
+    "latency_ms.p50": "Half the questions took no longer.",
+    "latency_ms.p95": "95% of the questions took no longer.",
+    "seconds": "The whole run.",
+}
+_OF_ANSWERS = {
+    "recall": "Share of the questions with an expected answer in the first {k} passages.",
+    "mrr": "Mean of 1 / rank of the first passage with an expected answer; 0 beyond rank {k}.",
+    "coverage": "Largest share of questions that can be answered with {k}% of them right.",
+}
+_OF_RANKINGS = {
+    "recall": "Mean share of the relevant documents that are among the first {k}.",
+    "mrr": "Mean of 1 / rank of the first relevant document; 0 beyond rank {k}.",
+    "ndcg": "Graded relevance of the first {k} documents, discounted by rank; 1 is the ideal order.",
+}
+_AT_CUTOFF = re.compile(r"(?:abstention\.)?(recall|mrr|ndcg|coverage)@(\d+)")
+
+
+def flat_measures(measures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields each measure's name, nested ones joined by a dot, with its value as text."""
+    for name, value in _flat(measures):
+        yield name, f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def measures_table(evaluation: Evaluation) -> str:
+    """Returns every measure with its interval and meaning."""
+    heads = [column("Measure"), column("Value", "figure")]
+    if evaluation.intervals:
+        heads.append(column("95% interval", "figure"))
+    heads.append(column("What it says", "meaning"))
+    caption = "Intervals are of a bootstrap over the questions." if evaluation.intervals else "Of the whole set."
+    rows = []
+    for name, value in _flat(evaluation.measures):
+        cells = f"<td class=figure>{_as_text(name, value)}</td>"
+        if evaluation.intervals:
+            bounds = evaluation.intervals.get(name)
+            cells += f"<td class=figure>{_between(name, bounds) if bounds else ''}</td>"
+        meaning = _meaning(name, of_rankings=bool(evaluation.queries))
+        rows.append(f"<tr><th scope=row>{escape(name)}</th>{cells}<td class='meaning quiet'>{meaning}</td></tr>")
+    return table("measures", caption, heads, rows)
+
+
+def differences_table(differences: Sequence[Difference]) -> str:
+    """Returns the differences of two runs, drawn on one scale, and in words which are more than chance."""
+    shares = [each for each in differences if each.name not in TIMES]
+    end = reach(shares)
+    heads = (
+        column("Measure"),
+        column(interval_axis(end), "plot"),
+        column("After − before", "figure"),
+        column("p", "figure"),
+        column("Verdict"),
+    )
+    caption = (
+        "Dot: after − before; hollow: within chance. Line: 95% interval of a paired bootstrap. "
+        f"Of equally good runs, one measure in twenty falls below p = {SIGNIFICANT} all the same."
+    )
+    rows = "".join(_difference_row(each, end) for each in differences)
+    return f"<p class=lead>{_said_of(differences)}</p>" + table("differences", caption, heads, [rows])
+
+
+def settings_table(settings: Mapping[str, Any]) -> str:
+    """Returns what was asked how, on what, and with which versions."""
+    rows = (
+        f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _flat(settings)
+    )
+    return table("settings", "As recorded with the run.", (column("Setting"), column("Value")), rows)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _meaning(name: str, *, of_rankings: bool) -> str:
+    at_cutoff = _AT_CUTOFF.fullmatch(name)
+    if at_cutoff:
+        kind, k = at_cutoff.groups()
+        return (_OF_RANKINGS if of_rankings else _OF_ANSWERS).get(kind, "").format(k=k)
+    return _MEANINGS.get(name, "")
+
+
+def _judge(difference: Difference) -> str:
+    """Returns "better" or "worse" for a difference that is more than chance, else "within chance"."""
+    if difference.p_value >= SIGNIFICANT or difference.after == difference.before:
+        return "within chance"
+    is_higher = difference.after > difference.before
+    return "better" if is_higher != (difference.name in LOWER_IS_BETTER) else "worse"
+
+
+def _said_of(differences: Sequence[Difference]) -> str:
+    sure = [each for each in differences if _judge(each) != "within chance"]
+    if not sure:
+        return (
+            f"No difference is more than chance (p &lt; {SIGNIFICANT}): the runs cannot be told apart on this set."
+        )
+    said = ", ".join(
+        f"<strong>{escape(each.name)}</strong> {each.after - each.before:+.{_digits(each.name)}f} ({_judge(each)})"
+        for each in sure
+    )
+    rest = len(differences) - len(sure)
+    others = f"; of the other {rest}, chance alone could be the reason" if rest else ""
+    return f"More than chance (p &lt; {SIGNIFICANT}): {said}{others}."
+
+
+def _difference_row(each: Difference, end: float) -> str:
+    judged = _judge(each)
+    colour = judged if judged in ("better", "worse") else "chance"
+    digits = _digits(each.name)
+    change = f"{each.after - each.before:+.{digits}f}"
+    bounds = f"{each.low:+.{digits}f} to {each.high:+.{digits}f}"
+    plot = "" if each.name in TIMES else interval(each, end, f"{escape(each.name)}: {change}, {bounds}, {judged}")
+    p_value = f"{each.p_value:.3f}" if each.p_value >= _LEAST_P else f"&lt; {_LEAST_P}"
+    return (
+        f"<tr><th scope=row>{escape(each.name)}"
+        f"<small>{each.before:.{digits}f} → {each.after:.{digits}f}</small></th>"
+        f"<td class='plot {colour}'>{plot}</td>"
+        f"<td class=figure>{change}<small>{bounds}</small></td>"
+        f"<td class='figure p'>{p_value}</td><td class='said {colour}'>{judged}</td></tr>"
+    )
+
+
+def _as_text(name: str, value: Any) -> str:
+    return f"{value:.{_digits(name)}f}" if isinstance(value, float) else escape(value)
+
+
+def _between(name: str, bounds: tuple[float, float]) -> str:
+    return f"{_as_text(name, bounds[0])} – {_as_text(name, bounds[1])}"
+
+
+def _digits(name: str) -> int:
+    return 1 if name in TIMES else 4
