@@ -41,12 +41,14 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "lexical, RM3": {"method": "lexical", "expand": True},
     "dense": {"method": "dense"},
     "fused by reciprocal ranks": {"method": "rrf"},
-    "fused by weighted scores": {"method": "fused"},
-    "fused by weighted scores, RM3": {"method": "fused", "expand": True},
+    "fused by normalised scores": {"method": "normalised"},
+    "fused by scores": {"method": "fused"},
+    "fused by scores, the question's words alone": {"method": "fused", "rewrite": False},
+    "fused by scores, RM3": {"method": "fused", "expand": True},
 }
 RERANKED: dict[str, dict[str, Any]] = {
-    "fused by weighted scores": {"method": "fused"},
-    "fused by weighted scores, reranked by the reader": {"method": "fused", "rerank": True},
+    "fused by scores": {"method": "fused"},
+    "fused by scores, reranked by the reader": {"method": "fused", "rerank": True},
 }
 CUTS = {
     "60 to 90 words": Chunking(60, 90),

@@ -1,9 +1,9 @@
 """Question -> ranked Passages: vectors and words searched apart, then fused.
 
-Each search's scores are divided by its best, and their weighted sum orders the passages ("fused"); or the
-reciprocal ranks do (Cormack, Clarke & Büttcher 2009, "rrf"). On request, the words of the first results join the
-search by words (RM3: Lavrenko & Croft 2001, Abdul-Jaleel et al. 2004). The defaults were chosen by measurement:
-see `benchmarks/README.md`.
+The weighted sum of both scores orders the passages ("fused"); or that of both divided by their best
+("normalised"), or the reciprocal ranks (Cormack, Clarke & Büttcher 2009, "rrf"). On request, the words of the first
+results join the search by words (RM3: Lavrenko & Croft 2001, Abdul-Jaleel et al. 2004). The defaults were chosen by
+measurement: see `benchmarks/README.md`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from epiqa.sentences import STOPWORDS
 from epiqa.terms import search_terms
 from epiqa.types import Embedder, Passage, Span
 
-Method = Literal["fused", "rrf", "dense", "lexical"]
+Method = Literal["fused", "normalised", "rrf", "dense", "lexical"]
 
 Scores = Mapping[int, float]
 
-DENSE_WEIGHT = 0.35
+# Of BM25, against a cosine. BM25 grows with the number of words that match, and so says how much to trust it.
+LEXICAL_WEIGHT = 0.04
+NORMALISED_DENSE_SHARE = 0.5
 RRF_K = 60
 # Each search gives this many for fusion, or top_k if that is more.
 DEPTH = 100
@@ -41,7 +43,7 @@ class Retrieval:
     """How passages are searched for.
 
     `rewrite` searches other ways to write a question's dates, numbers and names, too, and corrects misspelt words;
-    `expand` adds words of the first results; a passage's `lexical` is then no BM25 score, but from 0 to 1.
+    `expand` adds words of the first results; a passage's `lexical` is then no BM25 score, but one on its scale.
     """
 
     method: Method = "fused"
@@ -59,22 +61,26 @@ def reciprocal_rank_fusion(rankings: Sequence[Scores]) -> dict[int, float]:
     return total
 
 
-def weighted_sum(one: Scores, other: Scores, weight: float, *, depth: int = DEPTH) -> dict[int, float]:
-    """Returns the sum of `weight` of one's scores and the rest of the other's, each divided by its best.
+def weighted_sum(
+    one: Scores, other: Scores, weights: tuple[float, float], *, depth: int = DEPTH
+) -> dict[int, float]:
+    """Returns the weighted sum of both scores, of each number that has either.
 
     `depth` is how many each search was asked for. A number that it did not return has no higher score there than
-    the lowest that it returned, and gets that; or 0, where the search returned all it found. A search whose best is
-    not above 0 counts for nothing.
+    the lowest that it returned, and gets that; or 0, where the search returned all it found.
     """
     total = dict.fromkeys([*one, *other], 0.0)
-    for share, scores in ((weight, one), (1 - weight, other)):
-        best = max(scores.values(), default=0.0)
-        if best <= 0:
-            continue
+    for weight, scores in zip(weights, (one, other), strict=True):
         lowest = min(scores.values()) if len(scores) >= depth else 0.0
         for number in total:
-            total[number] += share * scores.get(number, lowest) / best
+            total[number] += weight * scores.get(number, lowest)
     return total
+
+
+def normalised(scores: Scores) -> dict[int, float]:
+    """Returns the scores divided by the best; where that is not above 0, each is 0."""
+    best = max(scores.values(), default=0.0)
+    return {number: score / best if best > 0 else 0.0 for number, score in scores.items()}
 
 
 def retrieve(
@@ -97,7 +103,10 @@ def retrieve(
             lexical = _expanded(lexical, terms, index, depth, how.within)
     fused: Scores = {}
     if how.method == "fused":
-        fused = weighted_sum(dense, lexical, DENSE_WEIGHT, depth=depth)
+        fused = weighted_sum(dense, lexical, (1.0, LEXICAL_WEIGHT), depth=depth)
+    elif how.method == "normalised":
+        shares = (NORMALISED_DENSE_SHARE, 1 - NORMALISED_DENSE_SHARE)
+        fused = weighted_sum(normalised(dense), normalised(lexical), shares, depth=depth)
     elif how.method == "rrf":
         fused = reciprocal_rank_fusion([dense, lexical])
     scores = {"dense": dense, "lexical": lexical}.get(how.method, fused)
@@ -150,8 +159,9 @@ def _expanded(lexical: Scores, terms: Sequence[str], index: Index, depth: int, w
         for word in words:
             weights[word] += lexical[number] / len(words)
     known = STOPWORDS.union(terms)
-    added = [word for word in sorted(weights, key=lambda word: -weights[word]) if word not in known][
-        :FEEDBACK_WORDS
-    ]
-    more = dict(index.search_words(added, depth, within))
-    return weighted_sum(more, lexical, FEEDBACK_WEIGHT, depth=depth)
+    heaviest = sorted(weights, key=lambda word: -weights[word])
+    added = [word for word in heaviest if word not in known][:FEEDBACK_WORDS]
+    more = normalised(dict(index.search_words(added, depth, within)))
+    best = max(lexical.values(), default=0.0)
+    shares = (FEEDBACK_WEIGHT * best, 1 - FEEDBACK_WEIGHT)
+    return weighted_sum(more, lexical, shares, depth=depth)

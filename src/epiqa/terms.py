@@ -11,7 +11,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from functools import cache
 
+from epiqa import graphs
 from epiqa.index import Index
 from epiqa.sentences import content_words
 
@@ -56,9 +58,19 @@ def search_terms(question: str, index: Index, *, rewrite: bool = True) -> list[s
     words = content_words(question)
     if not rewrite:
         return words
-    misspelt = [word for word in words if len(word) >= MIN_MISSPELT and word.isalpha() and not index.has_word(word)]
+    misspelt = [word for word in words if _may_be_misspelt(word) and not index.has_word(word)]
     terms = {word: [word] for word in words} | {word: corrected(word, index) for word in misspelt[:MAX_CORRECTED]}
     return list(dict.fromkeys([*(term for word in words for term in terms[word]), *other_forms(question)]))
+
+
+def _may_be_misspelt(word: str) -> bool:
+    return len(word) >= MIN_MISSPELT and word.isalpha() and word not in _common_words()
+
+
+@cache
+def _common_words() -> frozenset[str]:
+    """Returns the words, and pieces of words, that the bundled embedder knows: what is among them is no mistake."""
+    return frozenset(graphs.bundled_tokenizer("embedder").get_vocab())
 
 
 def other_forms(question: str) -> Iterator[str]:

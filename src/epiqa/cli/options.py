@@ -13,6 +13,7 @@ class SearchMethod(str, Enum):
     """`retrieve.Method` for the shell."""
 
     fused = "fused"
+    normalised = "normalised"
     rrf = "rrf"
     dense = "dense"
     lexical = "lexical"
