@@ -586,7 +586,7 @@ def test_settings_and_lines_left_out_stand_at_the_end() -> None:
 
 def test_a_report_that_cannot_be_written_is_an_error_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "no folder" / "report.html"
-    with pytest.raises(EpiQAError, match=f"cannot be written to {re.escape(str(path))} .No such file"):
+    with pytest.raises(EpiQAError, match=f"{re.escape(str(path))} cannot be written .No such file"):
         write_report(Evaluation({}), "x", path)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from epiqa.errors import EpiQAError
 from epiqa.evaluation.compare import Difference
+from epiqa.evaluation.export import write_text
 from epiqa.evaluation.outcomes import Evaluation
 from epiqa.evaluation.report.kinds import KINDS_STYLE, count_kinds, filters, overview
 from epiqa.evaluation.report.markup import document, escape
@@ -20,10 +20,7 @@ def write_report(
     evaluation: Evaluation, questions: str, path: Path, differences: Sequence[Difference] = ()
 ) -> None:
     """Writes the page; `questions` names the question set. Raises EpiQAError when it cannot be written."""
-    try:
-        path.write_text(render_report(evaluation, questions, differences), encoding="utf-8")
-    except OSError as error:
-        raise EpiQAError(f"the report cannot be written to {path} ({error.strerror})") from error
+    write_text(path, render_report(evaluation, questions, differences))
 
 
 def render_report(evaluation: Evaluation, questions: str, differences: Sequence[Difference] = ()) -> str:
