@@ -217,6 +217,122 @@ def test_what_a_document_holds_is_printed_to_the_letter_and_moves_no_cursor(run:
     assert "The ratio is 1:100:5 in :warning: [bold]wards[/bold] \\x1b[31mand\\x1b[0m beds." in out
 
 
+def searched(run: Run, index: Path, query: str, *options: str) -> list[dict[str, Any]]:
+    """Returns the passages that a search by the shell finds."""
+    result = run("search", query, "--index", index, "--json", *options)
+    assert (result.code, result.err) == (0, "")
+    passages = one_object(result)["passages"]
+    assert isinstance(passages, list)
+    return passages
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [
+        (["--document", "002_4240fd80c429d22d.txt"], {"002"}),
+        (["--document", str(SEEDS / "004_5d92a0e4b413dfa2.txt")], {"004"}),
+        (["--document", f"{SEEDS}/../seeds/./004_5d92a0e4b413dfa2.txt"], {"004"}),
+        (["--document", "002_4240fd80c429d22d.txt", "--document", "000_b85568a49fec7b60.txt"], {"000", "002"}),
+        (["--path", "seeds/00[02]_*"], {"000", "002"}),
+        (["--path", "004*", "--path", "000*"], {"000", "004"}),
+        (["--since", "02-03"], {"000", "004"}),
+        (["--since", "--02-02", "--until", "--02-03"], {"000", "002"}),
+        (["--since=2022-05-11", "--until=2022"], {"004"}),
+        (["--path", "*.txt", "--until", "02-02"], {"002"}),
+    ],
+    ids=" ".join,
+)
+def test_a_search_can_be_confined(run: Run, seeds_index: Path, options: list[str], seeds: set[str]) -> None:
+    everything = searched(run, seeds_index, "epidemic prevention", "--top-k", "1000")
+    expected = [passage for passage in everything if Path(passage["path"]).name[:3] in seeds]
+    passages = searched(run, seeds_index, "epidemic prevention", "--top-k", str(len(expected)), *options)
+    assert {Path(passage["path"]).name[:3] for passage in passages} == seeds
+    assert sorted(p["text"] for p in passages) == sorted(p["text"] for p in expected)
+
+
+def test_an_answer_comes_from_the_documents_named(run: Run, seeds_index: Path) -> None:
+    options = ["--document", "000_b85568a49fec7b60.txt", "--path", "000*", "--since", "02-03", "--until", "02-03"]
+    asked = run("ask", ANSWERABLE, "--index", seeds_index, "--json", "--min-confidence", "0", *options)
+    assert {Path(row["citation"]["path"]).name[:3] for row in one_object(asked)["answers"]} == {"000"}
+
+
+def test_an_unanswered_question_counts_the_documents_that_were_searched(run: Run, seeds_index: Path) -> None:
+    code, out, _ = run("ask", UNANSWERABLE, "--index", seeds_index, "--until", "02-02")
+    assert (code, out.split("\n")[0]) == (1, "The documents don't answer this. 1 document was searched.")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--document", "none.txt"], "there is no document 'none.txt' in the index: see epiqa documents list"),
+        (["--document", ""], "there is no document '' in the index"),
+        (["--document", "a\x1b[31m"], "there is no document 'a\\x1b[31m' in the index"),
+        (["--path", "my reports/*"], "no document meets --path 'my reports/*': see epiqa documents list for paths"),
+        (["--since", "2023"], "no document meets --since 2023: see epiqa documents list"),
+        (["--since", "yesterday"], "'yesterday' is no day: give one as 2022-02-03, 2022-02, 2022, or 02-03"),
+        (["--until", "2022-02-30"], "'2022-02-30' is no day"),
+        (["--since", "2022-05", "--until", "2022-04"], "since 2022-05 is after until 2022-04: exchange them"),
+    ],
+)
+def test_a_filter_that_is_wrong_exits_2_and_says_why(
+    run: Run, seeds_index: Path, options: list[str], message: str
+) -> None:
+    code, out, err = run("search", "masks", "--index", seeds_index, "--json", *options)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"epiqa: {message}")
+
+
+def test_ask_with_a_wrong_filter_exits_2(run: Run, seeds_index: Path) -> None:
+    code, out, err = run("ask", "Masks?", "--index", seeds_index, "--document", "none.txt")
+    assert (code, out) == (2, "")
+    assert err.startswith("epiqa: there is no document 'none.txt' in the index")
+
+
+@pytest.mark.parametrize(
+    ("query", "seed", "quote"),
+    [
+        ("meeting on 2 Feb.", "002", "On February 2,"),
+        ("the 3rd of February", "000", "On February 3,"),
+        ("2022-05-10", "004", "On May 10th"),
+        ("11 May 2022", "004", "2022-05-11"),
+        ("hosptial", "000", "Hospital"),
+        ("Zuojan", "002", "Zuojun"),
+        ("e-Dalien", "004", "e-Dalian"),
+        ("4 people abnormal", "004", "four people"),
+        ("symposiums", "000", "symposium"),
+    ],
+)
+def test_what_is_written_otherwise_is_found(run: Run, seeds_index: Path, query: str, seed: str, quote: str) -> None:
+    passages = searched(run, seeds_index, query, "--method", "lexical", "--top-k", "3")
+    found = [passage["text"] for passage in passages if Path(passage["path"]).name.startswith(seed)]
+    assert any(quote in text for text in found)
+
+
+def test_every_step_of_the_search_can_be_switched(run: Run, seeds_index: Path) -> None:
+    def parts(*options: str) -> set[tuple[bool, bool]]:
+        passages = searched(run, seeds_index, "grid management", *options)
+        return {(passage["dense"] is None, passage["lexical"] is None) for passage in passages}
+
+    assert parts("--method", "dense") == {(False, True)}
+    assert parts("--method", "lexical") == {(True, False)}
+    for fused in ("fused", "normalised", "rrf"):
+        assert (False, False) in parts("--method", fused)
+    assert searched(run, seeds_index, "hosptial", "--method", "lexical")
+    assert searched(run, seeds_index, "hosptial", "--method", "lexical", "--no-rewrite") == []
+    few = searched(run, seeds_index, "symposium", "--method", "lexical")
+    more = searched(run, seeds_index, "symposium", "--method", "lexical", "--expand")
+    assert more[0]["text"] == few[0]["text"]
+    assert len(more) > len(few)
+    first, *_ = searched(run, seeds_index, ANSWERABLE, "--rerank", "--top-k", "1")
+    assert "Tan Zuojun" in first["text"]
+    for command in ("ask", "search"):
+        options = ["--method", "rrf", "--no-rewrite", "--expand", "--path", "002*"]
+        assert run(command, ANSWERABLE, "--index", seeds_index, *options).code == 0
+        code, _, err = run(command, "who?", "--index", seeds_index, "--method", "magic")
+        assert code == 2
+        assert "'fused', 'normalised', 'rrf', 'dense', 'lexical'" in err
+
+
 @pytest.mark.parametrize("command", ["ask", "search"])
 @pytest.mark.parametrize(
     ("question", "message"),

@@ -97,9 +97,10 @@ DEFAULT_CHUNKING = Chunking()
 class Passage:
     """A chunk that retrieval returned, with the metadata that a citation needs.
 
-    `score` orders the passages, higher is better. Its parts: `dense` is the cosine of question and
-    chunk, `lexical` the BM25 score (higher is better), `fused` what both together make, `reader` the confidence of
-    the best answer that a reader found in it; a part is None where it was not returned or not asked for.
+    `score` is the search's, higher is better; where the reader was asked for its order, `reader` gives that. The
+    parts of `score`: `dense` is the cosine of question and chunk, `lexical` the BM25 score, `fused` what both make
+    together. `reader` is the confidence of the best answer found in the passage. A part is None where the passage
+    was not returned, or the part not asked for.
     """
 
     document_id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from epiqa.errors import IndexMissingError
+from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index, IndexWriter, verify
 from epiqa.types import Chunk, Document, DocumentDate
 from fakes import WordEmbedder, make_document
@@ -96,6 +98,74 @@ def test_vector_search_equals_brute_force(tmp_path: Path) -> None:
             assert [int(quotes[number].quote) for number, _ in found] == kept[order[:top_k]].tolist()
             np.testing.assert_allclose([score for _, score in found], cosines[order[:top_k]], atol=1e-5)
     assert index.search_vector(vectors[0], 0) == []
+    index.close()
+
+
+def test_filtered_vector_search_equals_brute_force_with_ties(tmp_path: Path) -> None:
+    generator = np.random.default_rng(8)
+    vectors = generator.normal(size=(400, 24)).astype(np.float32)
+    vectors[100:200] = vectors[:100]  # each cosine twice, in two documents
+    vectors[300:] = vectors[300]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with IndexWriter(tmp_path) as writer:
+        writer.set_embedder(WordEmbedder(dimensions=24))
+        for first in range(0, 400, 20):
+            document, chunks = document_of(f"{first % 3}/{first}.txt", "\n".join(str(first + i) for i in range(20)))
+            writer.add(document, chunks, vectors[first : first + 20])
+        writer.commit()
+    index = Index.open(tmp_path)
+    rows = np.arange(400)
+    for within, kept in (
+        (EVERYTHING, rows),
+        (Filter(paths=("0/*",)), rows[rows // 20 * 20 % 3 == 0]),
+        (
+            Filter(documents=("20.txt", "120.txt", "300.txt")),
+            np.array([*range(20, 40), *range(120, 140), *range(300, 320)]),
+        ),
+        (Filter(paths=("none",)), rows[:0]),
+    ):
+        for query in generator.normal(size=(10, 24)).astype(np.float32):
+            cosines = vectors[kept] @ query
+            for top_k in (1, 7, 60, len(kept) + 100):
+                found = index.search_vector(query, top_k, within)
+                passages = index.fetch([number for number, _ in found])
+                numbers = [int(passages[number].quote) for number, _ in found]
+                scores = [score for _, score in found]
+                # Of those that tie for the last place, any will do.
+                np.testing.assert_allclose(scores, np.sort(cosines)[::-1][:top_k], atol=1e-5)
+                np.testing.assert_allclose(scores, vectors[numbers] @ query, atol=1e-5)
+                assert len(set(numbers)) == len(numbers) == min(top_k, len(kept))
+                assert set(numbers) <= set(kept.tolist())
+    index.close()
+
+
+def test_filtered_word_search_gives_the_same_scores_as_without(tmp_path: Path) -> None:
+    chooser = random.Random(9)
+    vocabulary = [f"word{n}" for n in range(40)]
+    texts = {
+        f"{n % 4}/{n}.txt": "\n".join(" ".join(chooser.sample(vocabulary, 5)) for _ in range(6)) for n in range(60)
+    }
+    write(tmp_path, texts)
+    index = Index.open(tmp_path)
+    for _ in range(20):
+        words = chooser.sample(vocabulary, 3)
+        everywhere = dict(index.search_words(words, 10_000))
+        passages = index.fetch(list(everywhere))
+        for folder in range(4):
+            within = Filter(paths=(f"{folder}/*",))
+            expected = {n: s for n, s in everywhere.items() if passages[n].path.startswith(f"{folder}/")}
+            assert dict(index.search_words(words, 10_000, within)) == expected
+            best = index.search_words(words, 5, within)
+            assert [score for _, score in best] == sorted(expected.values(), reverse=True)[:5]
+    index.close()
+
+
+def test_a_filtered_word_search_does_not_search_once_for_each_chunk(tmp_path: Path) -> None:
+    write(tmp_path, {f"{n}.txt": "\n".join(["masks are worn"] * 100) for n in range(60)})
+    index = Index.open(tmp_path)
+    begun = time.thread_time()
+    assert len(index.search_words(["masks"], 10_000, Filter(paths=("*.txt",)))) == 6000
+    assert time.thread_time() - begun < 1  # else 6000 searches of 6000 chunks: over ten seconds
     index.close()
 
 
