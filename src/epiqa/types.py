@@ -6,6 +6,7 @@ that carries `start`, `end` and `quote`: `document.text[start:end] == quote` (th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -41,10 +42,12 @@ class DocumentDate:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One source file: its normalised text (Unicode NFC, line feeds) and its metadata.
+    """One source file, or part of a container: its normalised text (Unicode NFC, line feeds) and its metadata.
 
-    `path` is as the user gave it, `location` absolute with links resolved. `pages` holds the offset at
-    which each page begins, and is empty for formats without pages.
+    `path` is as the user gave it, `location` absolute with links resolved; of a part of a container,
+    "old.zip/a.txt" or "notes.jsonl#12", and "/abs/old.zip//a.txt" or "/abs/notes.jsonl//#12". `pages` holds the
+    offset at which each page begins, and is empty for formats without pages. `sections` holds where each heading or
+    row begins, with its label, in rising order. `note` says what of the file could not be read.
     """
 
     id: str
@@ -54,6 +57,9 @@ class Document:
     text: str
     date: DocumentDate | None = None
     pages: tuple[int, ...] = ()
+    sections: tuple[tuple[int, str], ...] = ()
+    language: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +100,22 @@ DEFAULT_CHUNKING = Chunking()
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From `start` on, a document is on this page, and under this heading or in this row."""
+
+    start: int
+    page: int | None
+    section: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that retrieval returned, with the metadata that a citation needs.
 
     `score` orders the passages, higher is better. Its parts: `dense` is the cosine of question and
     chunk, `lexical` the BM25 score (higher is better), `fused` what both together make, `reader` the confidence of
     the best answer that a reader found in it; a part is None where it was not returned or not asked for.
+    `page` and `section` (a heading, a row) are those at `start`; `turns` are where one of them changes inside.
     """
 
     document_id: str
@@ -115,6 +131,13 @@ class Passage:
     lexical: float | None = None
     fused: float | None = None
     reader: float | None = None
+    section: str | None = None
+    turns: tuple[Place, ...] = ()
+
+    def place(self, offset: int) -> Place:
+        """Returns the page and section in force at an offset of the document inside this passage."""
+        passed = bisect_right(self.turns, offset, key=lambda turn: turn.start)
+        return self.turns[passed - 1] if passed else Place(self.start, self.page, self.section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +161,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands. `before + quote + after` is the sentence around it, to the letter."""
+    """Where an answer stands. `before + quote + after` is the sentence around it, to the letter.
+
+    `section` is the heading, the row or the like in force at `start`, where the document has such.
+    """
 
     document_id: str
     title: str
@@ -150,6 +176,7 @@ class Citation:
     quote: str
     before: str
     after: str
+    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +209,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """Which generation of the index is open, what it holds, and what made it."""
+    """Which generation of the index is open, what it holds, and what made it.
+
+    `unread` counts the files that were to be indexed and could not be read.
+    """
 
     generation: str
     documents: int
     chunks: int
     embedder: str
     dimensions: int
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A document as the index lists it, without its text."""
+    """A document as the index lists it, without its text; `note` says what of the file could not be read."""
 
     id: str
     title: str
@@ -201,19 +232,24 @@ class DocumentInfo:
     date: DocumentDate | None
     characters: int
     chunks: int
+    language: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What became of each path that `build` or `add` was given; paths as the user gave them.
 
-    `skipped` pairs a path with the reason.
+    `skipped` pairs a path with the reason, `notes` one that was read with what of it was not. `removed` were in a
+    container, such as a ZIP archive, and are no longer.
     """
 
     added: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    removed: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 class Embedder(Protocol):
