@@ -41,7 +41,19 @@ CITATION_KEYS = [
     "before",
     "after",
 ]
-PASSAGE_KEYS = ["document_id", "title", "path", "start", "end", "text", "score", "dense", "lexical"]
+PASSAGE_KEYS = [
+    "document_id",
+    "title",
+    "path",
+    "page",
+    "section",
+    "start",
+    "end",
+    "text",
+    "score",
+    "dense",
+    "lexical",
+]
 
 
 class Result(NamedTuple):
@@ -405,7 +417,7 @@ def test_bad_files_are_named_with_the_reason_and_the_rest_is_indexed(
             (folder / "nul.txt", "is not text (it holds NUL characters)"),
             (
                 folder / "russian.txt",
-                "is not UTF-8 text (byte 0 is 0xef), nor UTF-16, GB18030 or Latin-1: save it as UTF-8",
+                "is not UTF-8 text (byte 0 is 0xcf), nor UTF-16, GB18030 or Latin-1: save it as UTF-8",
             ),
             (folder / "photo.png", f"files of this kind (.png) are not read, only {', '.join(BY_SUFFIX)}"),
             (folder / "[red]x[.txt", "is empty"),

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from epiqa.errors import IngestError
 from epiqa.ingest.dates import find_date
 from epiqa.ingest.find import printable
-from epiqa.ingest.formats import format_of, not_read
+from epiqa.ingest.formats import format_of, not_read, parts_of
 from epiqa.ingest.parsed import Parsed, Parts, Unreadable
 from epiqa.ingest.plain import find_title
 from epiqa.types import Document
@@ -78,11 +78,9 @@ def _opened(path: Path, name: str) -> tuple[bytes, str]:
 
 
 def _parsed(data: bytes, name: str) -> Parts:
-    format_ = format_of(name)
-    if format_ is None:
+    if format_of(name) is None:
         raise IngestError(name, not_read(name))
-    found = format_.parser()(data, name)
-    return (found,) if isinstance(found, Parsed) else found
+    return parts_of(data, name)
 
 
 def _document(parsed: Parsed, path: str, location: str) -> Document:

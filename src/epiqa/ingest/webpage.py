@@ -116,6 +116,8 @@ class _Blocks:
                 self.first_heading = self.first_heading or label.strip() or None
                 self.builder.section(label)
             self._flush()
+            if tag == "li" and not self._cells:
+                self._text.clear()
             if not self._cells and tag not in ("tbody", "thead", "tfoot"):
                 self._gap = "\n" if tag == "li" else "\n\n"
         self._verbatim -= tag == "pre"
@@ -130,8 +132,10 @@ class _Blocks:
             self._text.append(" ")
             return
         text = "".join(self._text)
+        if text.strip() == "-":  # the mark of a list item whose text is in a block of its own
+            return
         self._text.clear()
-        if text.strip() not in ("", "-"):
+        if text.strip():
             lines = text.split("\n")
             self.builder.add(text if self._verbatim else "\n".join(map(_single_spaced, lines)), gap=self._gap)
 
