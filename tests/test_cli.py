@@ -22,13 +22,38 @@ import pytest
 
 from epiqa import __version__, cli
 from epiqa.errors import QuestionError
+from epiqa.ingest.formats import BY_SUFFIX
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 COMMAND = [sys.executable, "-c", "from epiqa.cli import main; main()"]
 ANSWERABLE = "Who presided over the meeting on February 2?"
 UNANSWERABLE = "How many goals did Brazil score in 1970?"
-CITATION_KEYS = ["document_id", "title", "path", "date", "page", "start", "end", "quote", "before", "after"]
-PASSAGE_KEYS = ["document_id", "title", "path", "start", "end", "text", "score", "dense", "lexical"]
+CITATION_KEYS = [
+    "document_id",
+    "title",
+    "path",
+    "date",
+    "page",
+    "section",
+    "start",
+    "end",
+    "quote",
+    "before",
+    "after",
+]
+PASSAGE_KEYS = [
+    "document_id",
+    "title",
+    "path",
+    "page",
+    "section",
+    "start",
+    "end",
+    "text",
+    "score",
+    "dense",
+    "lexical",
+]
 
 
 class Result(NamedTuple):
@@ -481,7 +506,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "blank.txt").write_text(" \n\n")
     (folder / "binary.txt").write_bytes(b"\x89PNG\r\n\x00\x01")
     (folder / "nul.txt").write_bytes(b"text\0text")
-    (folder / "latin.txt").write_bytes("Caf\xe9 notice".encode("latin-1"))
+    (folder / "russian.txt").write_bytes("Порт открыт по воскресеньям.".encode("cp1251"))
     (folder / "photo.png").write_bytes(b"\x89PNG")
     (folder / "[red]x[.txt").write_text("")
     return folder
@@ -501,10 +526,16 @@ def test_bad_files_are_named_with_the_reason_and_the_rest_is_indexed(
             (missing, "there is no such file or folder"),
             (folder / "empty.txt", "is empty"),
             (folder / "blank.txt", "is empty"),
-            (folder / "binary.txt", "is not UTF-8 text (byte 0 is 0x89)"),
+            (
+                folder / "binary.txt",
+                "is not UTF-8 text (byte 0 is 0x89), nor UTF-16, GB18030 or Latin-1: save it as UTF-8",
+            ),
             (folder / "nul.txt", "is not text (it holds NUL characters)"),
-            (folder / "latin.txt", "is not UTF-8 text (byte 3 is 0xe9)"),
-            (folder / "photo.png", "files of this kind (.png) are not read, only .txt, .md"),
+            (
+                folder / "russian.txt",
+                "is not UTF-8 text (byte 0 is 0xcf), nor UTF-16, GB18030 or Latin-1: save it as UTF-8",
+            ),
+            (folder / "photo.png", f"files of this kind (.png) are not read, only {', '.join(BY_SUFFIX)}"),
             (folder / "[red]x[.txt", "is empty"),
         )
     )
@@ -557,7 +588,7 @@ def test_documents_are_listed_and_removed(
     assert (code, err) == (0, "")
     assert run("documents", "--index", own_index).out == out
     heading, *rows = out.splitlines()
-    assert heading.split() == ["ID", "Date", "Chunks", "Path", "Title"]
+    assert heading.split() == ["ID", "Date", "Chunks", "Path", "Title", "Note"]
     assert [re.search(r"/(\d+_\w+\.txt)", row) is not None for row in rows] == [True] * 3
     assert [re.search("February 3|February 2|2022-05-11 13:00", row) is not None for row in rows] == [True] * 3
     document = one_object(run("ask", ANSWERABLE, "--json", "--index", own_index))["answers"][0]["citation"]

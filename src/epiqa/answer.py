@@ -50,17 +50,19 @@ def cite(span: Span) -> Citation:
     passage = span.passage
     left, right = span.start - passage.start, span.end - passage.start
     begin, finish = _sentence(span)
+    place = passage.place(span.start)
     return Citation(
         document_id=passage.document_id,
         title=passage.title,
         path=passage.path,
         date=passage.date,
-        page=passage.page,
+        page=place.page,
         start=span.start,
         end=span.end,
         quote=span.quote,
         before=passage.quote[begin:left],
         after=passage.quote[right:finish],
+        section=place.section,
     )
 
 

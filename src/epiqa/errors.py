@@ -10,6 +10,7 @@
     └── IndexUnavailableError      exit code 3: the index cannot be used
         ├── IndexMissingError      there is none
         ├── IndexDamagedError      its files are not what its manifest says
+        ├── IndexFormatError       another version of epiqa made it
         └── IndexBusyError         another process is writing it
 
 A message says what was wrong, with which values, and what to do. Errors of other libraries are
@@ -66,6 +67,10 @@ class IndexMissingError(IndexUnavailableError):
 
 class IndexDamagedError(IndexUnavailableError):
     """A file of the index is missing or is not what the manifest says."""
+
+
+class IndexFormatError(IndexUnavailableError):
+    """The index was made by a version of epiqa whose format this one does not read."""
 
 
 class IndexBusyError(IndexUnavailableError):

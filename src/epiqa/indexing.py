@@ -13,7 +13,7 @@ from epiqa.confidence import read_calibration
 from epiqa.embed import load_embedder, titled
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.index import Index, IndexWriter
-from epiqa.ingest import find_files, normalise, read_document
+from epiqa.ingest import find_files, location_of, normalise, read_documents
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, IndexReport
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -36,31 +36,47 @@ def add_paths(
 ) -> IndexReport:
     """Adds files and folders to an index, making it where there is none.
 
-    A file that was indexed before is replaced if its content changed. `on_wait` is called when another
-    process is writing and this one must wait. Raises EpiQAError when not one document could be read; the
-    index is then as it was.
+    A file that was indexed before is replaced if its content changed; what it no longer holds, as a container, is
+    removed. A file that cannot be read is noted in the index, and what was read of it before stays. `on_wait` is
+    called when another process is writing and this one must wait. Raises EpiQAError when not one document could be
+    read; the index then holds the documents that it held.
     """
     files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
     if not files:
         raise _nothing_indexed(errors)
     unchanged: list[str] = []
+    removed: list[str] = []
+    notes: list[tuple[str, str]] = []
     with IndexWriter(Path(index), on_wait=on_wait) as writer:
 
-        def new_documents() -> Iterator[Document]:
+        def new_documents(path: Path) -> Iterator[Document]:
+            wrong: list[IngestError] = []
+            location, kept = location_of(path), set[str]()
+            try:
+                for document in read_documents(path):
+                    if isinstance(document, IngestError):
+                        wrong.append(document)
+                        continue
+                    kept.add(document.location)
+                    if document.note:
+                        notes.append((document.path, document.note))
+                    if writer.has(document):
+                        unchanged.append(document.path)
+                    else:
+                        yield document
+                removed.extend(writer.keep_only(location, kept))
+            except IngestError as error:
+                wrong.append(error)
+            writer.set_unread(location, [(error.path, error.reason) for error in wrong])
+            errors.extend(wrong)
+
+        def all_documents() -> Iterator[Document]:
             for done, path in enumerate(files):
                 if on_progress:
                     on_progress(done, len(files), str(path))
-                try:
-                    document = read_document(path)
-                except IngestError as error:
-                    errors.append(error)
-                    continue
-                if writer.has(document):
-                    unchanged.append(document.path)
-                else:
-                    yield document
+                yield from new_documents(path)
 
-        added, replaced = _write(writer, new_documents(), embedder, chunking, Path(index))
+        added, replaced = _write(writer, all_documents(), embedder, chunking, Path(index))
         if on_progress and files:
             on_progress(len(files), len(files), str(files[-1]))
     if not (added or replaced or unchanged):
@@ -70,6 +86,8 @@ def add_paths(
         unchanged=tuple(unchanged),
         replaced=tuple(replaced),
         skipped=tuple((error.path, error.reason) for error in errors),
+        removed=tuple(removed),
+        notes=tuple(notes),
     )
 
 
@@ -117,7 +135,7 @@ def _write(
     chunking: Chunking | None,
     directory: Path,
 ) -> tuple[list[str], list[str]]:
-    """Stores documents and commits if there were any; returns the paths added and those replaced."""
+    """Stores documents and commits if anything changed; returns the paths added and those replaced."""
     if writer.fingerprint is None:
         model = _embedder(embedder)
         writer.set_embedder(model, chunking or DEFAULT_CHUNKING)
@@ -143,7 +161,7 @@ def _write(
             was_there = writer.add(document, pieces, vectors[first : first + len(pieces)])
             (replaced if was_there else added).append(document.path)
             first += len(pieces)
-    if added or replaced:
+    if writer.is_changed and writer.count_documents():
         writer.commit()
     return added, replaced
 

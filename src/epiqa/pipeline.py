@@ -189,6 +189,10 @@ class EpiQA:
         """Returns all documents, by path."""
         return self._index.documents()
 
+    def unread(self) -> list[tuple[str, str]]:
+        """Returns path and reason of each file that was to be indexed and could not be read, by path."""
+        return self._index.unread()
+
     def count_documents(self, within: Filter = EVERYTHING) -> int:
         """Returns how many documents meet a filter."""
         return self._index.count_documents(within)

@@ -6,6 +6,7 @@ that carries `start`, `end` and `quote`: `document.text[start:end] == quote` (th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -41,10 +42,12 @@ class DocumentDate:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One source file: its normalised text (Unicode NFC, line feeds) and its metadata.
+    """One source file, or part of a container: its normalised text (Unicode NFC, line feeds) and its metadata.
 
-    `path` is as the user gave it, `location` absolute with links resolved. `pages` holds the offset at
-    which each page begins, and is empty for formats without pages.
+    `path` is as the user gave it, `location` absolute with links resolved; of a part of a container,
+    "old.zip/a.txt" or "notes.jsonl#12", and "/abs/old.zip//a.txt" or "/abs/notes.jsonl//#12". `pages` holds the
+    offset at which each page begins, and is empty for formats without pages. `sections` holds where each heading or
+    row begins, with its label, in rising order. `note` says what of the file could not be read.
     """
 
     id: str
@@ -54,6 +57,9 @@ class Document:
     text: str
     date: DocumentDate | None = None
     pages: tuple[int, ...] = ()
+    sections: tuple[tuple[int, str], ...] = ()
+    language: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,15 @@ DEFAULT_CHUNKING = Chunking()
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From `start` on, a document is on this page, and under this heading or in this row."""
+
+    start: int
+    page: int | None
+    section: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that retrieval returned, with the metadata that a citation needs.
 
@@ -101,6 +116,7 @@ class Passage:
     parts of `score`: `dense` is the cosine of question and chunk, `lexical` the BM25 score, `fused` what both make
     together. `reader` is the confidence of the best answer found in the passage. A part is None where the passage
     was not returned, or the part not asked for.
+    `page` and `section` (a heading, a row) are those at `start`; `turns` are where one of them changes inside.
     """
 
     document_id: str
@@ -116,6 +132,13 @@ class Passage:
     lexical: float | None = None
     fused: float | None = None
     reader: float | None = None
+    section: str | None = None
+    turns: tuple[Place, ...] = ()
+
+    def place(self, offset: int) -> Place:
+        """Returns the page and section in force at an offset of the document inside this passage."""
+        passed = bisect_right(self.turns, offset, key=lambda turn: turn.start)
+        return self.turns[passed - 1] if passed else Place(self.start, self.page, self.section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +162,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands. `before + quote + after` is the sentence around it, to the letter."""
+    """Where an answer stands. `before + quote + after` is the sentence around it, to the letter.
+
+    `section` is the heading, the row or the like in force at `start`, where the document has such.
+    """
 
     document_id: str
     title: str
@@ -151,6 +177,7 @@ class Citation:
     quote: str
     before: str
     after: str
+    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +210,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """Which generation of the index is open, what it holds, and what made it."""
+    """Which generation of the index is open, what it holds, and what made it.
+
+    `unread` counts the files that were to be indexed and could not be read.
+    """
 
     generation: str
     documents: int
     chunks: int
     embedder: str
     dimensions: int
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A document as the index lists it, without its text."""
+    """A document as the index lists it, without its text; `note` says what of the file could not be read."""
 
     id: str
     title: str
@@ -202,19 +233,24 @@ class DocumentInfo:
     date: DocumentDate | None
     characters: int
     chunks: int
+    language: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What became of each path that `build` or `add` was given; paths as the user gave them.
 
-    `skipped` pairs a path with the reason.
+    `skipped` pairs a path with the reason, `notes` one that was read with what of it was not. `removed` were in a
+    container, such as a ZIP archive, and are no longer.
     """
 
     added: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    removed: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 class Embedder(Protocol):

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from epiqa.errors import EpiQAError, IndexBusyError, IndexDamagedError, IndexMissingError
+from epiqa.errors import EpiQAError, IndexBusyError, IndexDamagedError, IndexFormatError, IndexMissingError
 from epiqa.index import Index, IndexWriter, generation, verify
 from epiqa.index.vectors import VectorIndex
 from epiqa.types import Chunk
@@ -521,12 +521,19 @@ def test_vectors_that_faiss_refuses_are_damage(directory: Path, look: Callable[[
 
 
 def test_a_later_format_is_named(directory: Path) -> None:
-    forge(directory, manifest={"format": 2, "shards": []})
-    with pytest.raises(IndexDamagedError, match="has format 2, this version of epiqa reads format 1"):
+    forge(directory, manifest={"format": 99, "shards": []})
+    with pytest.raises(IndexFormatError, match=r"a newer version of epiqa \(format 99, this one reads \d+\)"):
         Index.open(directory)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"format": 1}', b'{"format": 1, "surplus": 2}'])
+@pytest.mark.parametrize("look", [Index.open, verify, enter], ids=["open", "verify", "write"])
+def test_an_earlier_format_is_refused_with_the_way_out(directory: Path, look: Callable[[Path], object]) -> None:
+    forge(directory, manifest={"format": 1})
+    with pytest.raises(IndexFormatError, match=r"an older version .* build it anew: epiqa index PATH… --index"):
+        look(directory)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"format": 2}', b'{"format": 2, "surplus": 2}'])
 def test_a_manifest_of_another_shape_is_damage(directory: Path, data: bytes) -> None:
     forge_manifest(directory, data)
     with pytest.raises(IndexDamagedError):

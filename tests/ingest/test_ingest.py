@@ -11,6 +11,7 @@ import pytest
 from epiqa.errors import IngestError
 from epiqa.ingest import find_files, make_document, normalise, printable, read_document
 from epiqa.ingest.dates import find_date
+from epiqa.ingest.formats import BY_SUFFIX
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 
@@ -89,7 +90,7 @@ def test_text_is_normalised_once_and_offsets_refer_to_it(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        ("intro\n\n# The  heading #\n\ntext", "The  heading"),
+        ("intro\n\n# The  heading #\n\ntext", "The heading"),
         ("intro\n\nUnderlined\n===\n\n# Later", "Underlined"),
         ("just text\n\nmore", "just text"),
         ("#not a heading\n\n## Second level", "Second level"),
@@ -109,7 +110,7 @@ def test_a_first_line_too_long_for_a_title_gives_way_to_the_file_name(tmp_path: 
         (b"", "is empty"),
         (b" \n\r\n\t", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"abc\xff", "is not UTF-8 text (byte 3 is 0xff)"),
+        (b"abc\xff\x81", "is not UTF-8 text (byte 3 is 0xff), nor UTF-16, GB18030 or Latin-1: save it as UTF-8"),
         (b"PK\x03\x04\x00\x00", "is not text (it holds NUL characters)"),
     ],
 )
@@ -140,16 +141,18 @@ def test_a_broken_link_is_named(tmp_path: Path) -> None:
 
 
 def test_folders_are_searched_to_the_bottom_in_order(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.MD", "sub/c.txt", ".hidden.txt", ".git/d.txt", "e.pdf"):
+    for name in ("b.txt", "a.MD", "sub/c.txt", ".hidden.txt", ".git/d.txt", "e.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write(tmp_path / name, "text")
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     (tmp_path / "z.txt").symlink_to(tmp_path / "b.txt")
+    (tmp_path / "out.txt").symlink_to(SEEDS / "000_b85568a49fec7b60.txt")
     files, errors = find_files([tmp_path, tmp_path / "none", tmp_path / "b.txt"])
     assert [str(path.relative_to(tmp_path)) for path in files] == ["a.MD", "b.txt", "sub/c.txt"]
     assert [(error.path, error.reason) for error in errors] == [
+        (str(tmp_path / "out.txt"), "is a link that leads out of the folder: name its target"),
         (str(tmp_path / "none"), "there is no such file or folder"),
-        (str(tmp_path / "e.pdf"), "files of this kind (.pdf) are not read, only .txt, .md"),
+        (str(tmp_path / "e.png"), f"files of this kind (.png) are not read, only {', '.join(BY_SUFFIX)}"),
     ]
 
 
@@ -163,6 +166,11 @@ def test_a_name_that_is_not_unicode_can_be_read_and_shown(tmp_path: Path) -> Non
     document = read_document(path)
     assert document.path == f"{tmp_path}/n\\xffme.txt" == printable(path)
     assert document.path.encode()
+
+
+def test_a_name_cannot_pass_for_another(tmp_path: Path) -> None:
+    path = write(tmp_path / "gpj.\u202etxt.\x1b[2J\nx.txt", "Title")
+    assert read_document(path).path == f"{tmp_path}/gpj.\\u202etxt.\\x1b[2J\\nx.txt"
 
 
 def test_the_id_depends_on_path_and_content_alone() -> None:

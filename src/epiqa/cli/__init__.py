@@ -159,12 +159,14 @@ def _documents(context: typer.Context, index: IndexOption = DEFAULT_INDEX) -> No
 
 @documents_app.command("list")
 def list_command(context: typer.Context, index: OwnIndexOption = None) -> None:
-    """List the documents: id, date, chunks, path and title."""
-    columns = ("ID", "Date", "Chunks", "Path", "Title")
+    """List the documents: id, date, chunks, path, title, and what could not be read."""
+    columns = ("ID", "Date", "Chunks", "Path", "Title", "Note")
+    qa = EpiQA.open(index or context.obj)
     rows = [
-        (d.id, d.date.written if d.date else "", str(d.chunks), d.path, d.title)
-        for d in EpiQA.open(index or context.obj).documents()
+        (d.id, d.date.written if d.date else "", str(d.chunks), d.path, d.title, d.note or "")
+        for d in qa.documents()
     ]
+    rows += [("-", "", "0", path, "", f"not read: {reason}") for path, reason in qa.unread()]
     if not out.is_terminal:
         for row in (columns, *rows):
             say("\t".join(" ".join(cell.split()) for cell in row))

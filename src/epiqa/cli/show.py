@@ -53,6 +53,8 @@ def passage_as_json(passage: Passage) -> dict[str, Any]:
         "document_id": passage.document_id,
         "title": passage.title,
         "path": passage.path,
+        "page": passage.page,
+        "section": passage.section,
         "start": passage.start,
         "end": passage.end,
         "text": passage.quote,
@@ -63,7 +65,9 @@ def passage_as_json(passage: Passage) -> dict[str, Any]:
 
 
 def _citation_as_json(citation: Citation) -> dict[str, Any]:
-    return asdict(citation) | {"date": citation.date.written if citation.date else None}
+    fields = asdict(citation) | {"date": citation.date.written if citation.date else None}
+    where = ("document_id", "title", "path", "date", "page", "section")
+    return {name: fields[name] for name in dict.fromkeys([*where, *fields])}
 
 
 @contextmanager
@@ -85,9 +89,12 @@ def print_report(report: IndexReport) -> None:
         ("added", report.added),
         ("replaced", report.replaced),
         ("unchanged", report.unchanged),
+        ("removed", report.removed),
     ):
         if paths:
             say(f"{label} {len(paths)}: {_some(paths)}")
+    for path, note in report.notes:
+        say(f"note {path}: {note}", to=err)
     for path, reason in report.skipped:
         say(f"skipped {path}: {reason}", to=err)
 
@@ -139,4 +146,5 @@ def visible(text: str) -> str:
 def _source(place: Citation | Passage) -> str:
     date = f", {place.date.written}" if place.date else ""
     page = f", page {place.page}" if place.page else ""
-    return f"{place.title}{date}, {place.path}{page}, characters {place.start} to {place.end}"
+    section = f", {place.section}" if place.section else ""
+    return f"{place.title}{date}, {place.path}{page}{section}, characters {place.start} to {place.end}"

@@ -13,10 +13,10 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from epiqa.errors import EpiQAError, IndexDamagedError, IndexMissingError
+from epiqa.errors import EpiQAError, IndexDamagedError, IndexFormatError, IndexMissingError
 from epiqa.types import DEFAULT_CHUNKING, Chunking, IndexInfo
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "CURRENT"
 LOCK = "LOCK"
 MANIFEST = "manifest.json"
@@ -40,6 +40,7 @@ class Manifest:
     chunks: int
     files: dict[str, str]
     chunking: Chunking = DEFAULT_CHUNKING
+    unread: int = 0
 
     @property
     def info(self) -> IndexInfo:
@@ -50,6 +51,7 @@ class Manifest:
             chunks=self.chunks,
             embedder=self.fingerprint,
             dimensions=self.dimensions,
+            unread=self.unread,
         )
 
 
@@ -96,16 +98,28 @@ def current(directory: Path) -> tuple[Path, Manifest]:
         raise damaged(directory, f"{words[0]}/{MANIFEST} is not the one that {CURRENT} names")
     try:
         fields = dict(json.loads(data))
-        found = fields.get("format")
-        if found != FORMAT:
-            raise EpiQAError(f"it has format {found}, this version of epiqa reads format {FORMAT}")
+        _check_format(directory, fields.get("format"))
         manifest = Manifest(**fields | {"chunking": Chunking(**fields.get("chunking", {}))})
         missing = {VECTORS, TEXT} - manifest.files.keys()
+    except IndexFormatError:
+        raise
     except (ValueError, TypeError, AttributeError, EpiQAError) as error:
         raise damaged(directory, f"{words[0]}/{MANIFEST} is not a manifest ({error})") from error
     if missing:
         raise damaged(directory, f"{words[0]}/{MANIFEST} does not list {min(missing)}")
     return generation, manifest
+
+
+def _check_format(directory: Path, found: object) -> None:
+    if not isinstance(found, int):
+        raise EpiQAError(f"it has format {found}, this version of epiqa reads format {FORMAT}")
+    if found != FORMAT:
+        age = "an older" if found < FORMAT else "a newer"
+        raise IndexFormatError(
+            f"the index in {directory} was made by {age} version of epiqa (format {found}, this one reads"
+            f" {FORMAT}). Nothing was deleted; move that folder away and build it anew: epiqa index PATH…"
+            f" --index {directory}"
+        )
 
 
 def check_file(directory: Path, generation: Path, name: str, digest: str) -> None:

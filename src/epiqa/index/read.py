@@ -11,7 +11,7 @@ from pathlib import Path
 from epiqa.errors import IndexDamagedError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import generation as files
-from epiqa.index import text
+from epiqa.index import sources, text
 from epiqa.index.vectors import VectorIndex, read_vectors
 from epiqa.types import DocumentInfo, Passage, Vectors
 
@@ -103,6 +103,11 @@ class Index:
         """Returns all documents, by path."""
         with self._lock:
             return text.list_documents(self._connection)
+
+    def unread(self) -> list[tuple[str, str]]:
+        """Returns path and reason of each file that could not be read, by path."""
+        with self._lock:
+            return sources.list_unread(self._connection)
 
     def text(self, document_id: str) -> str | None:
         """Returns the whole text of a document, or None when there is none of that id."""

@@ -10,19 +10,26 @@ import os
 import re
 import sqlite3
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from epiqa.filters import EVERYTHING, Day, Filter
-from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage
+from epiqa.index.sources import digest
+from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage, Place
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 SCHEMA = f"""
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, location TEXT NOT NULL UNIQUE,
-    date TEXT, pages TEXT NOT NULL, text TEXT NOT NULL
+    date TEXT, pages TEXT NOT NULL, language TEXT, note TEXT, digest TEXT NOT NULL, text TEXT NOT NULL
 );
+CREATE TABLE sections (
+    document_id TEXT NOT NULL REFERENCES documents (id), start INTEGER NOT NULL, label TEXT NOT NULL,
+    PRIMARY KEY (document_id, start)
+) WITHOUT ROWID;
+CREATE TABLE unread (location TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX unread_by_location ON unread (location);
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
     start INTEGER NOT NULL, end INTEGER NOT NULL, quote TEXT NOT NULL
@@ -66,7 +73,8 @@ def insert(connection: sqlite3.Connection, document: Document, chunks: Sequence[
         [document.date.written, document.date.month, document.date.day, document.date.year]
     )
     connection.execute(
-        "INSERT INTO documents (id, title, path, location, date, pages, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO documents (id, title, path, location, date, pages, language, note, digest, text)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             document.id,
             document.title,
@@ -74,8 +82,15 @@ def insert(connection: sqlite3.Connection, document: Document, chunks: Sequence[
             document.location,
             date,
             json.dumps(document.pages),
+            document.language,
+            document.note,
+            digest(document),
             document.text,
         ),
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO sections (document_id, start, label) VALUES (?, ?, ?)",
+        ((document.id, start, label) for start, label in document.sections),
     )
     numbers = []
     for chunk in chunks:
@@ -99,6 +114,7 @@ def delete(connection: sqlite3.Connection, document_id: str) -> list[int]:
     ).fetchall()
     connection.executemany("INSERT INTO words (words, rowid, title, quote) VALUES ('delete', ?, ?, ?)", rows)
     connection.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+    connection.execute("DELETE FROM sections WHERE document_id = ?", (document_id,))
     connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
     return [number for number, _, _ in rows]
 
@@ -252,46 +268,65 @@ def fetch(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, P
             some,
         )
         for number, document_id, title, path, date, pages, start, end, quote in rows:
-            offsets = json.loads(pages)
+            here, *turns = _places(connection, document_id, json.loads(pages), start, end)
             found[int(number)] = Passage(
                 document_id=document_id,
                 title=title,
                 path=path,
                 date=_date(date),
-                page=bisect_right(offsets, start) or None,
+                page=here.page,
                 start=start,
                 end=end,
                 quote=quote,
                 score=0.0,
+                section=here.section,
+                turns=tuple(turns),
             )
     return found
+
+
+def _places(
+    connection: sqlite3.Connection, document_id: str, pages: Sequence[int], start: int, end: int
+) -> list[Place]:
+    """Returns where the page or the section changes between two offsets, first what is in force at `start`."""
+    first = connection.execute(
+        "SELECT label FROM sections WHERE document_id = ? AND start <= ? ORDER BY start DESC LIMIT 1",
+        (document_id, start),
+    ).fetchone()
+    label = None if first is None else str(first[0])
+    labels = dict(
+        connection.execute(
+            "SELECT start, label FROM sections WHERE document_id = ? AND start > ? AND start < ?",
+            (document_id, start, end),
+        ).fetchall()
+    )
+    inside = pages[bisect_right(pages, start) : bisect_left(pages, end)]
+    places = []
+    for offset in sorted({start, *labels, *inside}):
+        label = labels.get(offset, label)
+        places.append(Place(start=offset, page=bisect_right(pages, offset) or None, section=label))
+    return places
 
 
 def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
     """Returns all documents, by path."""
     rows = connection.execute(
         "SELECT id, title, path, date, length(text),"
-        " (SELECT count(*) FROM chunks WHERE document_id = id) FROM documents ORDER BY path, id"
+        " (SELECT count(*) FROM chunks WHERE document_id = id), language, note FROM documents ORDER BY path, id"
     )
     return [
-        DocumentInfo(id=id_, title=title, path=path, date=_date(date), characters=characters, chunks=chunks)
-        for id_, title, path, date, characters, chunks in rows
+        DocumentInfo(
+            id=id_,
+            title=title,
+            path=path,
+            date=_date(date),
+            characters=characters,
+            chunks=chunks,
+            language=language,
+            note=note,
+        )
+        for id_, title, path, date, characters, chunks, language, note in rows
     ]
-
-
-def find_by_location(connection: sqlite3.Connection, location: str) -> str | None:
-    """Returns the id of the document read from that absolute path."""
-    row = connection.execute("SELECT id FROM documents WHERE location = ?", (location,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def has_same(connection: sqlite3.Connection, document: Document) -> bool:
-    """Tells whether this text is stored under this id, or as read from this file."""
-    row = connection.execute(
-        "SELECT 1 FROM documents WHERE id = ? OR (location = ? AND text = ?)",
-        (document.id, document.location, document.text),
-    ).fetchone()
-    return row is not None
 
 
 def has_document(connection: sqlite3.Connection, document_id: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
-from epiqa.index import text
+from epiqa.index import sources, text
 from epiqa.index.vectors import VectorIndex, read_vectors
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, Vectors
 
@@ -41,6 +41,7 @@ class IndexWriter:
         self.fingerprint: str | None = None
         self.chunking = DEFAULT_CHUNKING
         self._dimensions = 0
+        self.is_changed = False
 
     def __enter__(self) -> IndexWriter:
         with self._translated(), ExitStack() as undo:
@@ -119,7 +120,7 @@ class IndexWriter:
 
     def has(self, document: Document) -> bool:
         """Tells whether this text is stored already, from the same file."""
-        return text.has_same(self._connection, document)
+        return sources.has_same(self._connection, document)
 
     def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> bool:
         """Stores a document; `vectors` has shape (chunks, dimensions).
@@ -127,11 +128,23 @@ class IndexWriter:
         What was read from the same file before is replaced; returns True when there was such.
         """
         with self._translated():
-            earlier = text.find_by_location(self._connection, document.location)
+            earlier = sources.find_by_location(self._connection, document.location)
             is_replaced = earlier is not None and self.remove(earlier)
             self.remove(document.id)
             self._vectors.add(text.insert(self._connection, document, chunks), vectors)
+            self.is_changed = True
         return is_replaced
+
+    def keep_only(self, location: str, kept: Collection[str]) -> list[str]:
+        """Removes what was read from a file, or from a part of it, at other locations; returns the paths."""
+        with self._translated():
+            gone = [row for row in sources.read_from(self._connection, location) if row[2] not in kept]
+        return [path for id_, path, _ in gone if self.remove(id_)]
+
+    def set_unread(self, location: str, reasons: Sequence[tuple[str, str]]) -> None:
+        """Notes path and reason of what of a file could not be read; nothing where all was."""
+        with self._translated():
+            self.is_changed |= sources.set_unread(self._connection, location, reasons)
 
     def remove(self, document_id: str) -> bool:
         """Removes a document; returns False when there is none of that id."""
@@ -139,13 +152,19 @@ class IndexWriter:
             return False
         with self._translated():
             self._vectors.remove(text.delete(self._connection, document_id))
+            self.is_changed = True
         return True
+
+    def count_documents(self) -> int:
+        """Returns how many documents the index would hold."""
+        return text.counts(self._connection)[0]
 
     def commit(self) -> None:
         """Makes this generation the live one."""
         assert self.fingerprint is not None, "set_embedder comes first"
         with self._translated():
             documents, chunks = text.counts(self._connection)
+            unread = sources.count_unread(self._connection)
             self._connection.commit()
             self._connection.close()
             (self._generation / files.VECTORS).write_bytes(self._vectors.to_bytes())
@@ -160,6 +179,7 @@ class IndexWriter:
                 chunks=chunks,
                 files={name: files.sha256(self._generation / name) for name in (files.TEXT, files.VECTORS)},
                 chunking=self.chunking,
+                unread=unread,
             )
             files.publish(self._directory, self._generation, manifest)
             files.collect(self._directory)

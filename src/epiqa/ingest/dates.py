@@ -26,6 +26,8 @@ _DATELINE = re.compile(
     rf"|(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month_last>{_NAMES}))\b"
     r"(?:,?\s+(?P<year>\d{4})(?=\s*[,.;:\n]|\s*$))?)"
 )
+_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_LONGEST_STATED = 100
 # Paragraphs whose first words may be the dateline: that of a title comes before that of the text.
 _OPENING_PARAGRAPHS = 2
 
@@ -57,3 +59,20 @@ def find_date(text: str) -> DocumentDate | None:
             if found:
                 return found
     return None
+
+
+def parse_date(stated: str) -> DocumentDate | None:
+    """Returns a date that a file states apart from its text: in ISO 8601, as mails have it, or "May 11, 2022"."""
+    from email.utils import parsedate  # late: the formats that state dates are seldom met when a question is asked
+
+    stated = " ".join(stated.split())
+    if len(stated) > _LONGEST_STATED:
+        return None
+    if match := _ISO.match(stated):
+        return _valid(stated, *map(int, match.groups()))
+    if match := _DATELINE.match(f"On {stated}"):
+        month = _MONTHS.index(match["month"] or match["month_last"]) + 1
+        year = int(match["year"]) if match["year"] else None
+        return _valid(stated, year, month, int(match["day"] or match["day_first"]))
+    fields = parsedate(stated)
+    return _valid(stated, *fields[:3]) if fields else None

@@ -172,6 +172,7 @@ def _citation_as_json(citation: Citation) -> dict[str, Any]:
         "file": citation.path,  # under the name "path", Gradio's client would try to download it
         "date": citation.date.written if citation.date else None,
         "page": citation.page,
+        "section": citation.section,
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,

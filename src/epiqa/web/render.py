@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from epiqa.answer import NO_ANSWER, held_back
-from epiqa.types import Answer, Candidate, Citation, DocumentDate, IndexInfo, Passage
+from epiqa.types import Answer, Candidate, Citation, IndexInfo, Passage
 
 CONFIDENCE_LEVELS = ((0.90, "very likely"), (0.70, "likely"), (0.40, "possible"), (0.00, "doubtful"))
 NEAREST_PASSAGES = 3
@@ -33,10 +33,15 @@ def describe_confidence(confidence: float) -> str:
 def render_header(info: IndexInfo) -> str:
     """Returns the page's head: its name, what it does, and how much it searches."""
     documents = f"<strong>{_count(info.documents, 'document')}</strong>"
+    unread = (
+        f" {_count(info.unread, 'file')} could not be read: <code>epiqa documents</code> says why."
+        if info.unread
+        else ""
+    )
     return (
         '<header class="epiqa-header"><h1>EpiQA</h1>'
         "<p>Answers your questions with the documents' own words, quoted to the letter, with their source. "
-        f"{documents} {'is' if info.documents == 1 else 'are'} searched.</p></header>"
+        f"{documents} {'is' if info.documents == 1 else 'are'} searched.{unread}</p></header>"
     )
 
 
@@ -110,14 +115,16 @@ def _fold(summary: str, contents: Iterable[str]) -> str:
     return f"<details><summary>{summary}</summary>{''.join(contents)}</details>"
 
 
-def _figure(quoted: str, title: str, date: DocumentDate | None, page: int | None, path: str) -> str:
+def _figure(quoted: str, place: Citation | Passage) -> str:
     """Returns `quoted`, which is HTML, above its source, which is text."""
-    source = [f'<cite dir="auto">{_text(title)}</cite>']
-    if date is not None:
-        source.append(f'<span class="epiqa-date">{_text(date.written)}</span>')
-    if page is not None:
-        source.append(f"<span>page {page}</span>")
-    source.append(f'<span class="epiqa-path">{_text(path)}</span>')
+    source = [f'<cite dir="auto">{_text(place.title)}</cite>']
+    if place.date is not None:
+        source.append(f'<span class="epiqa-date">{_text(place.date.written)}</span>')
+    if place.page is not None:
+        source.append(f"<span>page {place.page}</span>")
+    if place.section is not None:
+        source.append(f'<span class="epiqa-section" dir="auto">{_text(place.section)}</span>')
+    source.append(f'<span class="epiqa-path">{_text(place.path)}</span>')
     return (
         f'<figure class="epiqa-citation"><blockquote dir="auto">{quoted}</blockquote>'
         f"<figcaption>{''.join(source)}</figcaption></figure>"
@@ -126,7 +133,7 @@ def _figure(quoted: str, title: str, date: DocumentDate | None, page: int | None
 
 def _citation(citation: Citation) -> str:
     sentence = f"{_text(citation.before)}<mark>{_text(citation.quote)}</mark>{_text(citation.after)}"
-    return _figure(sentence, citation.title, citation.date, citation.page, citation.path)
+    return _figure(sentence, citation)
 
 
 def _candidate(candidate: Candidate) -> str:
@@ -145,10 +152,7 @@ def _unanswered(answer: Answer, documents: int) -> str:
         _fold("A possible answer, held back because it is not sure enough", [_candidate(best)]) if best else "",
         f"<p>{searched}{' The nearest passages, which may help:' if answer.passages else ''}</p>",
     ]
-    parts += [
-        _figure(_text(_excerpt(passage.quote)), passage.title, passage.date, passage.page, passage.path)
-        for passage in answer.passages[:NEAREST_PASSAGES]
-    ]
+    parts += [_figure(_text(_excerpt(passage.quote)), passage) for passage in answer.passages[:NEAREST_PASSAGES]]
     return f'<section class="epiqa-answer" data-state="unanswered">{"".join(parts)}</section>'
 
 
@@ -186,10 +190,11 @@ def _passage(rank: int, passage: Passage, marks: Sequence[tuple[int, int]], *, u
     pieces.append(_text(passage.quote[position:]))
     date = "" if passage.date is None else f' <span class="epiqa-date">{_text(passage.date.written)}</span>'
     page = "" if passage.page is None else f", page {passage.page}"
+    section = f', <span class="epiqa-section" dir="auto">{_text(passage.section)}</span>' if passage.section else ""
     return (
         f'<li><details{" open" if unfolded else ""}><summary><span class="epiqa-rank">{rank}</span> '
         f'<span class="epiqa-title" dir="auto">{_text(passage.title)}</span>{date}</summary>'
         f'<blockquote dir="auto">{"".join(pieces)}</blockquote><p class="epiqa-place">'
-        f'<span class="epiqa-path">{_text(passage.path)}</span>{page}, '
+        f'<span class="epiqa-path">{_text(passage.path)}</span>{page}{section}, '
         f"characters {passage.start:,} to {passage.end:,}</p></details></li>"
     )

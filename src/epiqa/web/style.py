@@ -38,7 +38,7 @@ footer, .message-buttons { display: none !important; }
 .epiqa-citation figcaption { margin-top: .4rem; font-size: .875rem; color: var(--body-text-color-subdued); }
 .epiqa-citation cite { display: block; font-style: normal; font-weight: 600; }
 .epiqa-citation span + span::before { content: "·"; margin: 0 .4em; }
-.epiqa-date, .epiqa-path { display: inline-block; max-width: 100%; unicode-bidi: isolate; }
+.epiqa-date, .epiqa-path, .epiqa-section { display: inline-block; max-width: 100%; unicode-bidi: isolate; }
 .epiqa-path { font-family: var(--font-mono); font-size: .8rem; }
 .epiqa-title { unicode-bidi: isolate; }
 .epiqa-answer details { margin-top: .75rem; }

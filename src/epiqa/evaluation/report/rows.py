@@ -155,7 +155,8 @@ def _retrieved(outcome: Outcome) -> str:
 
 def _place(place: Citation | RankedPassage) -> str:
     page = f", page {place.page}" if isinstance(place, Citation) and place.page else ""
-    return f"{isolated(place.path)}{page} [{place.start}:{place.end}]"
+    section = f", {isolated(place.section)}" if isinstance(place, Citation) and place.section else ""
+    return f"{isolated(place.path)}{page}{section} [{place.start}:{place.end}]"
 
 
 def _marked(name: str) -> str:

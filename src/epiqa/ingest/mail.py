@@ -1,0 +1,63 @@
+"""A mail: who wrote to whom, when and about what, then the text; its subject is the title, its date the date.
+
+Of a mail in two forms the plain one is read. Attachments are not, and the document's note says so.
+"""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage, MIMEPart
+
+from epiqa.errors import IngestError
+from epiqa.ingest import webpage
+from epiqa.ingest.dates import parse_date
+from epiqa.ingest.encodings import decode
+from epiqa.ingest.parsed import Builder, Parsed, label_of
+
+_SHOWN = ("From", "To", "Cc", "Date", "Subject")
+
+
+def parse(data: bytes, name: str) -> Parsed:
+    """Reads a mail."""
+    # The parser's own message class: without it, no header would be decoded.
+    message = message_from_bytes(data, EmailMessage, policy=policy.default)
+    headers = {key: value for key in _SHOWN if (value := _header(message, key))}
+    body = message.get_body(("plain", "html"))
+    if not headers and body is None:
+        raise IngestError(name, "is not a mail")
+    builder = Builder()
+    builder.add("\n".join(f"{key}: {value}" for key, value in headers.items()))
+    if body is not None:
+        builder.add(_text(body, name))
+    attached = [label_of(part.get_filename() or "without a name") for part in message.iter_attachments()]
+    return builder.build(
+        title=headers.get("Subject"),
+        date=parse_date(headers.get("Date", "")),
+        language=_header(message, "Content-Language"),
+        note=f"attachments are not read: {', '.join(attached)}" if attached else None,
+    )
+
+
+def _header(message: EmailMessage, key: str) -> str:
+    try:
+        if key == "Date":  # the parser would write it in its own way
+            return next(
+                (" ".join(str(value).split()) for name, value in message.raw_items() if name.title() == key), ""
+            )
+        return " ".join(str(message.get(key, "")).split())
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        IndexError,
+        AttributeError,
+    ):  # what the parser of headers trips over
+        return ""
+
+
+def _text(body: MIMEPart, name: str) -> str:
+    payload = body.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    if body.get_content_subtype() == "html":
+        return webpage.parse(data, name).text if data.strip() else ""
+    return decode(data, name, body.get_content_charset())

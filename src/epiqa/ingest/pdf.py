@@ -1,0 +1,64 @@
+"""PDF: the text of each page, as pdfium finds it. A page without text, as of a scan, is reported."""
+
+from __future__ import annotations
+
+import re
+
+import pypdfium2
+
+from epiqa.errors import IngestError
+from epiqa.ingest.parsed import Builder, Parsed
+
+# pdfium's sign for a hyphen at the end of a line; the word goes on in the next.
+_HYPHEN = re.compile("[\ufffe\x02]\r?\n")
+# A bullet, in a font of its own.
+_BULLET = re.compile("^[\ue000-\uf8ff•▪◦][ \t]+", re.MULTILINE)
+# What programs put where a title should be: a file's name.
+_NO_TITLE = re.compile(
+    r"(?i)untitled|microsoft (word|powerpoint)|.*\.(docx?|pptx?|xlsx?|odt|html?|txt|indd|tex|dvi)$"
+)
+
+
+def parse(data: bytes, name: str) -> Parsed:
+    """Reads a file. Raises IngestError when it is broken or encrypted, or has no text on any page."""
+    try:
+        pdf = pypdfium2.PdfDocument(data)
+        pages = [_page(pdf, number) for number in range(len(pdf))]
+        title = str(pdf.get_metadata_value("Title")).strip()
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise IngestError(name, "is encrypted: unlock it first") from error
+        raise IngestError(name, f"is broken, or no PDF ({error})") from error
+    builder = Builder()
+    for text in pages:
+        builder.page()
+        builder.add(_BULLET.sub("- ", _HYPHEN.sub("", text)), gap="\n")
+    without = [number for number, text in enumerate(pages, start=1) if not text.strip()]
+    if len(without) == len(pages):
+        raise IngestError(
+            name,
+            f"has no text on any page ({_pages(without)}): it may be a scan, which needs text recognition first",
+        )
+    note = f"no text on {_pages(without)} of {len(pages)}, which may be scans" if without else None
+    return builder.build(title=None if _NO_TITLE.match(title) else title, note=note)
+
+
+def _page(pdf: pypdfium2.PdfDocument, number: int) -> str:
+    """Returns the text of a page; a page that cannot be read has none."""
+    try:
+        page = pdf[number]
+        return str(page.get_textpage().get_text_bounded())
+    except pypdfium2.PdfiumError:
+        return ""
+
+
+def _pages(numbers: list[int]) -> str:
+    """Returns "page 3", "pages 3, 5 to 7"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    listed = ", ".join(" to ".join(map(str, run)) for run in runs)
+    return f"page{'s' if len(numbers) > 1 else ''} {listed}"

@@ -1,0 +1,82 @@
+"""Files that LibreOffice, Chromium and Info-ZIP made: what a citation needs comes out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from epiqa.errors import IngestError
+from epiqa.ingest import normalise, read_document, read_documents
+from epiqa.types import Document
+
+DATA = Path(__file__).parents[1] / "data" / "formats"
+HEADINGS = ("Notice of the health office", "Testing sites", "Who may come")
+
+
+@pytest.mark.parametrize("name", ["writer.docx", "writer.odt", "writer.html"])
+def test_what_writer_wrote_has_headings_rows_items_and_notes(name: str) -> None:
+    document = read_document(DATA / name)
+    assert normalise(document.text) == document.text
+    assert document.title == HEADINGS[0]
+    assert document.date is not None
+    assert document.date.written == "May 11"
+    sections = {label: document.text[start:].splitlines()[0] for start, label in document.sections}
+    assert {label: sections[label] for label in HEADINGS} == {label: label for label in HEADINGS}
+    assert "| Site | Hours |\n| North Square | 8 to 20 |\n| Harbour School | 9 to 17 |\n" in document.text
+    assert "- Residents of the district" in document.text
+    assert "- Guests with a booking" in document.text
+    assert "Zoë Müller answers questions at extension 4711." in document.text
+    note = "A fourth one, at the station, opened on May 14."
+    assert document.text.endswith(note)
+    assert sections.get("footnotes", note) == note
+
+
+@pytest.mark.parametrize("name", ["writer.pdf", "chromium.pdf"])
+def test_the_text_of_a_pdf_comes_line_by_line(name: str) -> None:
+    document = read_document(DATA / name)
+    assert normalise(document.text) == document.text
+    assert document.title == HEADINGS[0]
+    assert document.pages == (0,)
+    assert "\nNorth Square 8 to 20\nHarbour School 9 to 17\n" in document.text
+    assert "Zoë Müller answers questions" in document.text
+    assert ("- Residents" in document.text) is (name == "writer.pdf")
+
+
+def test_a_page_without_text_is_noted() -> None:
+    document = read_document(DATA / "chromium-pages.pdf")
+    assert document.note == "no text on page 2 of 3, which may be scans"
+    assert [document.text[start:].split("\n")[0][:14] for start in document.pages] == [
+        "The first page",
+        "The last page ",
+        "The last page ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("chromium-scan.pdf", r"has no text on any page \(page 1\): it may be a scan"),
+        ("writer-locked.pdf", "is encrypted: unlock it first"),
+    ],
+)
+def test_a_pdf_without_readable_text_says_why(name: str, reason: str) -> None:
+    with pytest.raises(IngestError, match=reason):
+        read_document(DATA / name)
+
+
+def test_each_file_of_an_archive_is_read_or_named() -> None:
+    found = list(read_documents(DATA / "zip.zip"))
+    path = str(DATA / "zip.zip")
+    documents = [one for one in found if isinstance(one, Document)]
+    assert [document.path.removeprefix(path) for document in documents] == [
+        "/a.jsonl#1",
+        "/büro.txt",
+        "/reports/writer.odt",
+    ]
+    assert documents[0].location == f"{path}//a.jsonl#1"
+    assert [str(error).removeprefix(path)[:40] for error in found if isinstance(error, IngestError)] == [
+        "/locked.txt: is encrypted: unlock it fir",
+        "/photo.png: files of this kind (.png) ar",
+        "/reports/chromium-scan.pdf: has no text ",
+    ]
