@@ -428,6 +428,20 @@ def test_bad_files_are_named_with_the_reason_and_the_rest_is_indexed(
     assert out.startswith("Ann Lee  (confidence ")
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
+def test_paths_are_read_from_standard_input(own_index: Path, tmp_path: Path, end: bytes) -> None:
+    names = [tmp_path / "a b.txt", tmp_path / "c.md"]
+    for name in names:
+        name.write_text(f"{name.name} is here")
+    result = run_process(
+        "index", "-", "--index", own_index, stdin=end.join(os.fsencode(name) for name in names) + end
+    )
+    assert result.code == 0
+    assert f"added 2: {names[0]}, {names[1]}\n" in result.out
+    nothing = run_process("index", "-", "--index", own_index)
+    assert (nothing.code, nothing.err) == (2, "epiqa: nothing was indexed: no path was given\n")
+
+
 def test_indexing_again_says_what_is_unchanged_and_what_was_replaced(
     run: Run, tmp_path: Path, folder: Path
 ) -> None:

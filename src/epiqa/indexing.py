@@ -13,7 +13,7 @@ from epiqa.confidence import read_calibration
 from epiqa.embed import load_embedder, titled
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.index import Index, IndexWriter
-from epiqa.ingest import find_files, location_of, normalise, read_documents
+from epiqa.ingest import Sandbox, find_files, location_of, normalise, read_documents
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, IndexReport
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -47,13 +47,13 @@ def add_paths(
     unchanged: list[str] = []
     removed: list[str] = []
     notes: list[tuple[str, str]] = []
-    with IndexWriter(Path(index), on_wait=on_wait) as writer:
+    with IndexWriter(Path(index), on_wait=on_wait) as writer, Sandbox() as sandbox:
 
         def new_documents(path: Path) -> Iterator[Document]:
             wrong: list[IngestError] = []
             location, kept = location_of(path), set[str]()
             try:
-                for document in read_documents(path):
+                for document in read_documents(path, sandbox):
                     if isinstance(document, IngestError):
                         wrong.append(document)
                         continue
