@@ -63,12 +63,14 @@ def read_documents(path: Path, sandbox: Sandbox | None = None) -> Iterator[Docum
         if isinstance(part, Unreadable):
             yield IngestError(shown + part.member, part.reason)
         elif not part.text.strip():
+            if not part.member:
+                raise IngestError(name, "is empty")
             yield IngestError(shown + part.member, "is empty")
         else:
             place = f"{location}//{part.member.removeprefix('/')}" if part.member else location
             yield _document(part, shown + part.member, place)
-    if is_empty:
-        raise IngestError(name, "is empty")
+    if is_empty:  # a container that holds nothing was read all the same
+        yield IngestError(name, "is empty")
 
 
 def location_of(path: Path) -> str:
