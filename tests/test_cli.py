@@ -544,6 +544,38 @@ def test_bad_files_are_named_with_the_reason_and_the_rest_is_indexed(
     assert out.startswith("Ann Lee  (confidence ")
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
+def test_paths_are_read_from_standard_input(own_index: Path, tmp_path: Path, end: bytes) -> None:
+    names = [tmp_path / "a b.txt", tmp_path / "c.md"]
+    for name in names:
+        name.write_text(f"{name.name} is here")
+    result = run_process(
+        "index", "-", "--index", own_index, stdin=end.join(os.fsencode(name) for name in names) + end
+    )
+    assert result.code == 0
+    assert f"added 2: {names[0]}, {names[1]}\n" in result.out
+    nothing = run_process("index", "-", "--index", own_index)
+    assert (nothing.code, nothing.err) == (2, "epiqa: nothing was indexed: no path was given\n")
+
+
+def test_sections_notes_and_unread_files_are_shown(run: Run, own_index: Path, tmp_path: Path) -> None:
+    for name in ("chromium-pages.pdf", "chromium-scan.pdf"):
+        shutil.copy(Path(__file__).parent / "data" / "formats" / name, tmp_path)
+    (tmp_path / "a.csv").write_text("town,harbour master\nDandong,Ann Lee\n")
+    result = run("index", tmp_path / "a.csv", *sorted(tmp_path.glob("*.pdf")), "--index", own_index)
+    note = "no text on page 2 of 3, which may be scans"
+    reason = "has no text on any page (page 1): it may be a scan, which needs text recognition first"
+    assert f"note {tmp_path / 'chromium-pages.pdf'}: {note}\n" in result.err
+    assert f"skipped {tmp_path / 'chromium-scan.pdf'}: {reason}\n" in result.err
+    listing = run("documents", "--index", own_index).out
+    rows = [line.split() for line in listing.splitlines()]
+    assert any(row[-len(note.split()) :] == note.split() and "scan" in row for row in rows)
+    unread = ["-", "0", str(tmp_path / "chromium-scan.pdf"), *f"not read: {reason}".split()]
+    assert rows[-1] == unread
+    found = run("search", "harbour master", "--document", "a.csv", "--index", own_index).out
+    assert f"1. a, {tmp_path / 'a.csv'}, row 1, characters 0 to " in found
+
+
 def test_indexing_again_says_what_is_unchanged_and_what_was_replaced(
     run: Run, tmp_path: Path, folder: Path
 ) -> None:

@@ -13,7 +13,7 @@ from epiqa.confidence import read_calibration
 from epiqa.embed import load_embedder, titled
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.index import Index, IndexWriter
-from epiqa.ingest import find_files, location_of, normalise, read_documents
+from epiqa.ingest import Sandbox, find_files, location_of, normalise, read_documents
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, IndexReport
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -47,13 +47,13 @@ def add_paths(
     unchanged: list[str] = []
     removed: list[str] = []
     notes: list[tuple[str, str]] = []
-    with IndexWriter(Path(index), on_wait=on_wait) as writer:
+    with IndexWriter(Path(index), on_wait=on_wait) as writer, Sandbox() as sandbox:
 
         def new_documents(path: Path) -> Iterator[Document]:
             wrong: list[IngestError] = []
             location, kept = location_of(path), set[str]()
             try:
-                for document in read_documents(path):
+                for document in read_documents(path, sandbox):
                     if isinstance(document, IngestError):
                         wrong.append(document)
                         continue
@@ -79,7 +79,7 @@ def add_paths(
         added, replaced = _write(writer, all_documents(), embedder, chunking, Path(index))
         if on_progress and files:
             on_progress(len(files), len(files), str(files[-1]))
-    if not (added or replaced or unchanged):
+    if not (added or replaced or unchanged or removed):
         raise _nothing_indexed(errors)
     return IndexReport(
         added=tuple(added),
@@ -136,6 +136,7 @@ def _write(
     directory: Path,
 ) -> tuple[list[str], list[str]]:
     """Stores documents and commits if anything changed; returns the paths added and those replaced."""
+    is_new = writer.fingerprint is None
     if writer.fingerprint is None:
         model = _embedder(embedder)
         writer.set_embedder(model, chunking or DEFAULT_CHUNKING)
@@ -161,7 +162,7 @@ def _write(
             was_there = writer.add(document, pieces, vectors[first : first + len(pieces)])
             (replaced if was_there else added).append(document.path)
             first += len(pieces)
-    if writer.is_changed and writer.count_documents():
+    if writer.is_changed and (writer.count_documents() or not is_new):
         writer.commit()
     return added, replaced
 

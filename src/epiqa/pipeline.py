@@ -125,6 +125,8 @@ class EpiQA:
         report = add_paths(paths, index, embedder=embedder, chunking=chunking, on_progress=on_progress)
         for path, reason in report.skipped:
             _log.warning("skipped %s: %s", path, reason)
+        for path, note in report.notes:
+            _log.warning("note %s: %s", path, note)
         return cls.open(index, embedder=embedder, reader=reader)
 
     @classmethod

@@ -12,6 +12,8 @@ from epiqa.errors import EpiQAError
 from epiqa.indexing import add_paths
 from fakes import KeywordReader, WordEmbedder
 
+DATA = Path(__file__).parents[1] / "data" / "formats"
+
 
 def build(*paths: Path, index: Path) -> EpiQA:
     return EpiQA.build(paths, index, embedder=WordEmbedder(), reader=KeywordReader())
@@ -62,6 +64,35 @@ def test_what_a_container_no_longer_holds_does_not_answer(tmp_path: Path) -> Non
     path.write_text('{"text": "one"}\n')
     assert add_paths([path], index, embedder=WordEmbedder()).removed == (f"{path}#2",)
     assert EpiQA.open(index).info.documents == 2
+
+
+def test_an_archive_that_holds_nothing_more_answers_nothing_more(tmp_path: Path) -> None:
+    path, index = tmp_path / "a.jsonl", tmp_path / "index"
+    path.write_text('{"text": "one"}\n')
+    build(path, index=index)
+    path.write_text("")
+    report = add_paths([path], index, embedder=WordEmbedder())
+    assert (report.removed, report.skipped) == ((f"{path}#1",), ((str(path), "is empty"),))
+    assert EpiQA.open(index).info.documents == 0
+
+
+def test_a_file_that_is_empty_now_keeps_what_was_read_of_it(tmp_path: Path) -> None:
+    path, index = tmp_path / "a.txt", tmp_path / "index"
+    path.write_text("one")
+    build(path, index=index)
+    path.write_text("")
+    with pytest.raises(EpiQAError, match="is empty"):
+        add_paths([path], index, embedder=WordEmbedder())
+    assert EpiQA.open(index).info.documents == 1
+    assert EpiQA.open(index).unread() == [(str(path), "is empty")]
+
+
+def test_the_page_of_a_pdf_comes_to_the_citation(tmp_path: Path) -> None:
+    qa = build(DATA / "chromium-pages.pdf", index=tmp_path / "index")
+    passage = qa.search("ferries Sundays")[0]
+    at = passage.start + passage.quote.index("ferries")
+    assert (passage.page, passage.place(at).page) == (1, 3)
+    assert [document.note for document in qa.documents()] == ["no text on page 2 of 3, which may be scans"]
 
 
 def test_a_file_whose_metadata_changed_is_replaced(tmp_path: Path) -> None:

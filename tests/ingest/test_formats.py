@@ -154,16 +154,38 @@ Content-Type: text/html\r
 <p>never</p>\r
 --C--\r
 --B\r
-Content-Type: application/pdf\r
-Content-Disposition: attachment; filename=plan.pdf\r
+Content-Type: text/csv\r
+Content-Disposition: attachment; filename="a/plan.csv"\r
 \r
-%PDF\r
+town,beds\r
+Dandong,120\r
+--B\r
+Content-Type: image/png\r
+Content-Disposition: attachment; filename=photo.png\r
+\r
+x\r
+--B\r
+Content-Type: message/rfc822\r
+Content-Disposition: attachment; filename=old.eml\r
+\r
+Subject: old\r
+\r
+old\r
 --B--\r
 """
 
 
-def test_a_mail_has_its_subject_and_date(tmp_path: Path) -> None:
-    document = read(tmp_path / "a.eml", MAIL)
+def test_a_mail_has_its_subject_and_date_and_its_attachments_are_documents(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.eml", MAIL)
+    document, plan, *wrong = read_documents(path)
+    assert isinstance(document, Document)
+    assert isinstance(plan, Document)
+    assert (plan.path, plan.location) == (f"{path}/1/a_plan.csv", f"{path}//1/a_plan.csv")
+    assert (plan.title, plan.text.splitlines()[1]) == ("a_plan", "| town: Dandong | beds: 120 |")
+    assert [str(error).removeprefix(str(path))[:30] for error in wrong if isinstance(error, IngestError)] == [
+        "/2/photo.png: files of this ki",
+        "/3/old.eml: is a container in a"[:30],
+    ]
     assert document.text == (
         "From: Zoë Lee <zoe@example.org>\nTo: office@example.org\nDate: Mon, 3 Feb 2020 10:00:00 +0800\n"
         "Subject: 任命 on Monday\n\nThe café is closed."
@@ -171,7 +193,6 @@ def test_a_mail_has_its_subject_and_date(tmp_path: Path) -> None:
     assert document.title == "任命 on Monday"
     assert document.date is not None
     assert (document.date.written, document.date.iso) == ("Mon, 3 Feb 2020 10:00:00 +0800", "2020-02-03")
-    assert document.note == "attachments are not read: plan.pdf"
 
 
 def test_a_mail_in_html_alone_is_read_as_a_page(tmp_path: Path) -> None:

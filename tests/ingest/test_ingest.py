@@ -179,3 +179,22 @@ def test_the_id_depends_on_path_and_content_alone() -> None:
 
     assert id_of("text", "a.txt", "/x/a.txt") == id_of("text", "a.txt", "/y/a.txt")
     assert len({id_of("text", "a.txt", ""), id_of("text", "b.txt", ""), id_of("texts", "a.txt", "")}) == 3
+
+
+def test_patterns_stand_for_the_files_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b.txt", "a.md", "sub/deep/c.txt", "[d].txt", "d.txt", ".hidden.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, "text")
+    monkeypatch.chdir(tmp_path)
+
+    def found(*patterns: str) -> list[str]:
+        return [str(path) for path in find_files(patterns)[0]]
+
+    assert found("*.txt") == ["[d].txt", "b.txt", "d.txt"]
+    assert found("**/*.txt") == ["[d].txt", "b.txt", "d.txt", "sub/deep/c.txt"]
+    assert found("[d].txt") == ["[d].txt"]
+    assert found("[ab].*", "sub") == ["a.md", "b.txt", "sub/deep/c.txt"]
+    assert [str(error) for error in find_files(["*.odt", "a\0b"])[1]] == [
+        "*.odt: there is no such file or folder",
+        "a\\x00b: embedded null byte",
+    ]

@@ -106,6 +106,16 @@ def test_a_citation_names_its_page_and_leaves_out_a_date_it_has_not() -> None:
     assert "epiqa-date" not in html
 
 
+def test_a_citation_names_its_section_escaped() -> None:
+    section = '<span class="epiqa-section" dir="auto">&lt;b&gt; row 7</span>'
+    citation = dataclasses.replace(CITATION, page=7, section="<b> row 7")
+    html = render.render_answer(dataclasses.replace(ANSWER, citations=(citation,)), 3)
+    assert f"<span>page 7</span>{section}<span" in html
+    passage = dataclasses.replace(PASSAGE, page=7, section="<b> row 7")
+    html = render.render_passages(dataclasses.replace(ANSWER, passages=(passage,)))
+    assert f", page 7, {section}, characters" in html
+
+
 @pytest.mark.parametrize(
     ("places", "shown", "folded"), [(2, 1, "1 more place"), (4, 1, "3 more places"), (6, 1, "5 more places")]
 )
@@ -238,6 +248,11 @@ def test_the_header_counts_the_documents() -> None:
     assert "<strong>1,200 documents</strong> are searched" in render.render_header(
         IndexInfo("1", 1200, 9, "fake", 1)
     )
+
+
+def test_the_header_says_that_files_could_not_be_read() -> None:
+    header = render.render_header(IndexInfo("1", 1, 9, "fake", 1, unread=2))
+    assert "is searched. 2 files could not be read: <code>epiqa documents</code> says why.</p>" in header
 
 
 def test_the_legend_gives_every_cut_point() -> None:

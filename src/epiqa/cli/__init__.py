@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from typing import Annotated
 
@@ -101,7 +102,12 @@ def _options(
 
 @app.command("index")
 def index_command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders to add.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Files, folders and patterns to add; - reads paths from standard input."
+        ),
+    ],
     index: IndexOption = DEFAULT_INDEX,
     embedder: Annotated[
         str | None,
@@ -127,7 +133,7 @@ def index_command(
 
     with progress() as advance:
         report = add_paths(
-            paths,
+            _listed(paths),
             index,
             embedder=embedder,
             chunking=_chunking(chunk_words, titles),
@@ -137,6 +143,17 @@ def index_command(
     print_report(report)
     info = EpiQA.open(index).info
     say(f"{index} holds {info.documents} documents in {info.chunks} chunks.")
+
+
+def _listed(paths: list[str]) -> list[str]:
+    """Returns the paths, in place of "-" those on standard input: one a line, or parted by NUL (find -print0)."""
+    if "-" not in paths:
+        return paths
+    data = sys.stdin.buffer.read()
+    lines = map(os.fsdecode, data.split(b"\0" if b"\0" in data else b"\n"))
+    given = [line for line in (line.rstrip("\r\n") for line in lines) if line]
+    at = paths.index("-")
+    return [*paths[:at], *given, *(path for path in paths[at:] if path != "-")]
 
 
 def _chunking(words: str | None, titles: bool | None) -> Chunking | None:

@@ -7,8 +7,10 @@ row in `formats.FORMATS`.
 from epiqa.ingest.documents import document_id, location_of, make_document, read_document, read_documents
 from epiqa.ingest.find import find_files, printable
 from epiqa.ingest.parsed import normalise
+from epiqa.ingest.sandbox import Sandbox
 
 __all__ = [
+    "Sandbox",
     "document_id",
     "find_files",
     "location_of",

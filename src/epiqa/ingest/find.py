@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from epiqa.errors import IngestError
@@ -34,7 +35,7 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], lis
     """
     files: list[Path] = []
     errors: list[IngestError] = []
-    for path in map(Path, paths):
+    for path in _expanded(paths):
         try:
             is_folder = stat.S_ISDIR(path.stat().st_mode)
         except FileNotFoundError:
@@ -55,6 +56,19 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], lis
         unique.setdefault(os.path.realpath(path), path)
     errors += [IngestError(printable(p), not_read(printable(p))) for p in unique.values() if not format_of(p.name)]
     return [path for path in unique.values() if format_of(path.name)], errors
+
+
+def _expanded(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """Yields the paths, in place of a pattern those that it fits; "**" stands for folders at any depth.
+
+    What exists is no pattern, whatever its name. A pattern that fits nothing stays, and will be missed.
+    """
+    for path in paths:
+        name = os.fspath(path)
+        if "\0" in name or os.path.lexists(name) or not glob.has_magic(name):
+            yield Path(name)
+        else:
+            yield from map(Path, sorted(glob.glob(name, recursive=True)) or [name])  # noqa: PTH207
 
 
 def _in_folder(top: Path) -> tuple[list[Path], list[IngestError]]:

@@ -1,10 +1,12 @@
 """A mail: who wrote to whom, when and about what, then the text; its subject is the title, its date the date.
 
-Of a mail in two forms the plain one is read. Attachments are not, and the document's note says so.
+Of a mail in two forms the plain one is read. An attachment is a document of its own, "a.eml/1/plan.pdf".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 
@@ -12,13 +14,15 @@ from epiqa.errors import IngestError
 from epiqa.ingest import webpage
 from epiqa.ingest.dates import parse_date
 from epiqa.ingest.encodings import decode
-from epiqa.ingest.parsed import Builder, Parsed, label_of
+from epiqa.ingest.find import printable
+from epiqa.ingest.formats import format_of, not_read, parts_of
+from epiqa.ingest.parsed import Builder, Parsed, Unreadable
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
 
-def parse(data: bytes, name: str) -> Parsed:
-    """Reads a mail."""
+def parse(data: bytes, name: str) -> Iterator[Parsed | Unreadable]:
+    """Yields the mail, then its attachments."""
     # The parser's own message class: without it, no header would be decoded.
     message = message_from_bytes(data, EmailMessage, policy=policy.default)
     headers = {key: value for key in _SHOWN if (value := _header(message, key))}
@@ -29,13 +33,30 @@ def parse(data: bytes, name: str) -> Parsed:
     builder.add("\n".join(f"{key}: {value}" for key, value in headers.items()))
     if body is not None:
         builder.add(_text(body, name))
-    attached = [label_of(part.get_filename() or "without a name") for part in message.iter_attachments()]
-    return builder.build(
+    yield builder.build(
         title=headers.get("Subject"),
         date=parse_date(headers.get("Date", "")),
         language=_header(message, "Content-Language"),
-        note=f"attachments are not read: {', '.join(attached)}" if attached else None,
     )
+    for number, part in enumerate(message.iter_attachments(), start=1):
+        yield from _attachment(part, number)
+
+
+def _attachment(part: MIMEPart, number: int) -> Iterator[Parsed | Unreadable]:
+    """Yields what an attachment holds, as if it were a file; its number tells it from another of its name."""
+    file = printable((part.get_filename() or "without a name").replace("/", "_"))
+    member = f"/{number}/{file}"
+    payload = part.get_payload(decode=True)
+    format_ = format_of(file)
+    try:
+        if format_ is None:
+            raise IngestError(file, not_read(file))
+        if format_.module in ("archive", "mail") or not isinstance(payload, bytes):
+            raise IngestError(file, "is a container in a mail: save it first")
+        for found in parts_of(payload, file):
+            yield replace(found, member=member + found.member)
+    except IngestError as error:
+        yield Unreadable(member, error.reason)
 
 
 def _header(message: EmailMessage, key: str) -> str:

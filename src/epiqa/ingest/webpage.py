@@ -38,11 +38,15 @@ def parse(data: bytes, name: str) -> Parsed:
     """Reads a page."""
     declared = _CHARSET.search(data, 0, 4096) or _XML_ENCODING.match(data)
     text = decode(data, name, declared[1].decode("ascii") if declared else None)
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except etree.LxmlError as error:
         raise IngestError(name, f"cannot be read as HTML ({error})") from error
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" or "depth" in entry.message for entry in parser.error_log):
+        raise IngestError(name, "cannot be read as HTML (its elements lie too deep in one another)")
     if root is None:
         raise IngestError(name, "is empty")
     blocks = _Blocks()
