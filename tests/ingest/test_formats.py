@@ -243,6 +243,12 @@ def test_encodings_are_told_apart(tmp_path: Path, text: str, encoding: str) -> N
     assert read(tmp_path / "a.txt", text.encode(encoding)).text == text
 
 
+@pytest.mark.parametrize("text", [CHINESE, FRENCH * 2])
+def test_broken_utf_8_is_not_taken_for_another_encoding(tmp_path: Path, text: str) -> None:
+    with pytest.raises(IngestError, match=r"is UTF-8 text, but broken at byte \d+ \(0x.."):
+        read(tmp_path / "a.txt", text.encode() + "é".encode()[:1])
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [

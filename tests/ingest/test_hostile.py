@@ -18,7 +18,7 @@ from epiqa.ingest import Sandbox, find_files, normalise, printable, read_documen
 from epiqa.types import Document
 from fakes import WordEmbedder
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 3.0  # of the one file that takes for ever; a busy machine starts a process slowly
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def outcomes(
     files, errors = find_files([folder])
     said = {name: [e.reason for e in errors if e.path == printable(folder / name)] for name in expected}
     read: dict[str, list[Document]] = {name: [] for name in expected}
-    with Sandbox(timeout_s=TIMEOUT_S) as sandbox:
+    with Sandbox() as patient, Sandbox(timeout_s=TIMEOUT_S) as hasty:
         for path in files:
             try:
-                for one in read_documents(path, sandbox):
+                for one in read_documents(path, hasty if path.name == "marks.txt" else patient):
                     if isinstance(one, IngestError):
                         said[path.name].append(one.reason)
                     else:
@@ -136,8 +136,8 @@ def test_the_time_of_whoever_takes_the_documents_does_not_count() -> None:
     with Sandbox(timeout_s=20.0) as sandbox:
         parts: Iterator[object] = iter(sandbox.parse(b'{"text": "a"}\n' * 3, "a.jsonl"))
         next(parts)
-        sandbox._timeout_s = 0.5
-        time.sleep(1)
+        sandbox._timeout_s = 2.0
+        time.sleep(3)
         assert len(list(parts)) == 2
 
 

@@ -1,4 +1,4 @@
-"""Files that LibreOffice, Chromium and Info-ZIP made: what a citation needs comes out of them."""
+"""Files that LibreOffice, Chromium, Git and Info-ZIP made: what a citation needs comes out of them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def test_the_text_of_a_pdf_comes_line_by_line(name: str) -> None:
     assert normalise(document.text) == document.text
     assert document.title == HEADINGS[0]
     assert document.pages == (0,)
+    assert (document.date and document.date.iso) == ("--05-11" if name == "writer.pdf" else None)
     assert "\nNorth Square 8 to 20\nHarbour School 9 to 17\n" in document.text
     assert "Zoë Müller answers questions" in document.text
     assert ("- Residents" in document.text) is (name == "writer.pdf")
@@ -80,3 +81,15 @@ def test_each_file_of_an_archive_is_read_or_named() -> None:
         "/photo.png: files of this kind (.png) ar",
         "/reports/chromium-scan.pdf: has no text ",
     ]
+
+
+def test_a_mail_from_git_has_its_headers_its_text_and_names_its_attachment() -> None:
+    mail, patch = read_documents(DATA / "git.eml")
+    assert isinstance(mail, Document)
+    assert mail.title == "[PATCH] Open the site at North Square, with Ms. Müller"
+    assert mail.date is not None
+    assert (mail.date.written, mail.date.iso) == ("Wed, 11 May 2022 08:00:00 +0800", "2022-05-11")
+    assert "From: Zoë Lee <zoe@example.org>\n" in mail.text
+    assert "opens on May 12. Ms. Müller leads it." in mail.text
+    assert isinstance(patch, IngestError)
+    assert patch.path.endswith("git.eml/1/0001-Open-the-site-at-North-Square-with-Ms.-M-ller.patch")

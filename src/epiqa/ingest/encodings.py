@@ -42,6 +42,10 @@ def decode(data: bytes, name: str, declared: str | None = None) -> str:
     try:
         return _checked(data.decode("utf-8"), name)
     except UnicodeDecodeError as error:
+        if _is_damaged_utf_8(data[:_SAMPLE_BYTES]):
+            raise IngestError(
+                name, f"is UTF-8 text, but broken at byte {error.start} (0x{data[error.start]:02x}): save it again"
+            ) from error
         if found := _guess(data):
             return _decoded(data, found, name)
         raise IngestError(
@@ -77,6 +81,13 @@ def _usable(declared: str) -> str | None:
     return {"iso8859-1": "cp1252", "ascii": None, "utf-8": None, "gb2312": "gb18030", "gbk": "gb18030"}.get(
         codec.name, codec.name
     )
+
+
+def _is_damaged_utf_8(sample: bytes) -> bool:
+    """Tells whether most of what is beyond ASCII is UTF-8: of GB18030, a fourth may look like it by chance."""
+    text = sample.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    return len(text) - sum(map(str.isascii, text)) - wrong > 4 * wrong
 
 
 def _guess(data: bytes) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pypdfium2
 
 from epiqa.errors import IngestError
+from epiqa.ingest.dates import find_date
 from epiqa.ingest.parsed import Builder, Parsed
 
 # pdfium's sign for a hyphen at the end of a line; the word goes on in the next.
@@ -40,7 +42,9 @@ def parse(data: bytes, name: str) -> Parsed:
             f"has no text on any page ({_pages(without)}): it may be a scan, which needs text recognition first",
         )
     note = f"no text on {_pages(without)} of {len(pages)}, which may be scans" if without else None
-    return builder.build(title=None if _NO_TITLE.match(title) else title, note=note)
+    parsed = builder.build(title=None if _NO_TITLE.match(title) else title, note=note)
+    # A PDF knows no paragraphs: the date may open the first line, or the one after a title.
+    return replace(parsed, date=find_date("\n\n".join(parsed.text.split("\n", 2)[:2])) or find_date(parsed.text))
 
 
 def _page(pdf: pypdfium2.PdfDocument, number: int) -> str:
