@@ -12,8 +12,9 @@ Each set is asked in the open setting, the question alone given, against an inde
 Answerable questions are asked twice: the second time, every passage with a gold answer is withheld, which is how a
 question looks whose answer is in no document. A logistic regression, each set with the same weight, learns from
 the features of the best spans whether a span is right (SQuAD F1 of at least 0.5). The threshold is the lowest at
-which at most a tenth of the unanswerable questions are answered, SQuAD's impossible ones and the notices' counting
-alike. The figures that are printed and stored are cross-validated. The result goes to
+which at most a tenth of the unanswerable questions are answered, all kinds of all sets counting alike: SQuAD's
+impossible ones, the notices' own, and those of each set whose answer was withheld. The figures that are printed and
+stored are cross-validated. The result goes to
 `src/epiqa/models/calibration.json`, with the figures in `calibration_figures.json` here, and into `SHA256SUMS`.
 Needs `pip install -e ".[training]"`.
 
@@ -28,7 +29,7 @@ import argparse
 import json
 import random
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +52,6 @@ from train import read_settings
 SEEDS = Path(__file__).parent.parent / "seeds"
 FIGURES = Path(__file__).with_name("calibration_figures.json")
 SETS = ("wikipedia", "nq", "squadshifts-new_wiki", "squadshifts-reddit", "squadshifts-amazon_reviews")
-THRESHOLD_SETS = ("wikipedia", "notices")
 MAX_QUESTIONS = {"wikipedia": 250}
 MAX_OTHER_QUESTIONS = 60
 FOLDS = 5
@@ -145,16 +145,12 @@ def cross_predict(rows: Sequence[Row], reader: str) -> list[tuple[float, bool]]:
 
 
 def choose(rows: Sequence[Row], outcomes: Sequence[tuple[float, bool]]) -> float:
-    """Chooses the threshold by the unanswerable questions of `THRESHOLD_SETS`, the sets counting alike."""
-    sets = [
-        [
-            confidence
-            for row, (confidence, _) in zip(rows, outcomes, strict=True)
-            if row.origin == origin and row.kind == "unanswerable"
-        ]
-        for origin in THRESHOLD_SETS
-    ]
-    return choose_threshold(*sets)
+    """Chooses the threshold by the unanswerable and the withheld questions of each set, all counting alike."""
+    sets: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row, (confidence, _) in zip(rows, outcomes, strict=True):
+        if row.kind != "answerable":
+            sets[row.origin, row.kind].append(confidence)
+    return choose_threshold(*sets.values())
 
 
 def figures(

@@ -1,8 +1,9 @@
 """SQuAD 2.0 files -> what a reader is trained on: windows of tokens, in batches of like length.
 
-Three kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; a question with
+Four kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; a question with
 a passage of the same source that retrieval ranks high and that has none of its answers (Clark & Gardner 2018);
-and a question in which a name, number or year of its passage was exchanged for another of the article's.
+a question in which a name, number or year of its passage was exchanged for another of the article's; and a question
+whose passage lost the sentence with the answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from epiqa.embed import load_embedder
+from epiqa.sentences import sentence_offsets
 
 # Sources whose passages are sentences put together at random: another one of theirs teaches nothing.
 SENTENCE_SOURCES = frozenset({"qamr", "qasrl", "qadiscourse"})
@@ -30,8 +32,6 @@ WIKIPEDIA = frozenset({"squad1.1", "squadv2.0"})
 SWAPPED_SOURCES = WIKIPEDIA | {"squadshifts-new_wiki"}
 NEIGHBOURS = 24  # ranked passages that are looked at for one without the answer
 HARDEST = 4  # of those without the answer, one of so many is drawn
-NEGATIVE_SHARE = 0.3  # of the answerable questions, those that bring along a passage without the answer
-SWAPPED_SHARE = 0.15
 BUCKET_TOKENS = 16
 NO_ANSWER = (0, 0)
 
@@ -161,6 +161,19 @@ def swap(example: Example, article: str, choice: random.Random) -> str | None:
     return example.question[: match.start()] + other + example.question[match.end() :]
 
 
+def without_sentence(example: Example) -> str | None:
+    """Returns the passage without the sentences that hold an answer; None if no sentence is left, or an answer."""
+    text = example.context
+    kept = [
+        text[begin:end]
+        for begin, end in sentence_offsets(text, has_title=False)
+        if not any(begin < offset + len(answer) and offset < end for offset, answer in example.answers)
+    ]
+    rest = " ".join(kept)
+    has_answer = any(answer.strip().lower() in rest.lower() for _, answer in example.answers)
+    return None if has_answer else rest or None
+
+
 def drawn(examples: Sequence[Example], passes: Mapping[str, float], choice: random.Random) -> Iterator[Example]:
     """Yields the examples of each source as often as `passes` says, by source, shuffled within."""
     by_source: dict[str, list[Example]] = defaultdict(list)
@@ -203,34 +216,46 @@ def _places(window: Encoding, answer: tuple[int, str] | None) -> dict[int, tuple
 
 def make_items(
     examples: Sequence[Example],
-    passes: Mapping[str, float],
+    settings: Mapping[str, Any],
     tokenizer: Tokenizer,
     neighbours: Neighbours,
-    seed: int,
 ) -> list[Item]:
     """Returns a whole training's windows, question by question, in an order that the seed decides.
 
     A passage of several windows gives one: one with the answer, where there is one.
+
+    Args:
+        settings: A reader's table of `readers.toml`: its `seed`, `passes`, and under `unanswerable` the shares of
+            the answerable questions that bring along another passage, or come again made unanswerable.
     """
-    choice = random.Random(seed)
+    choice = random.Random(settings["seed"])
+    shares = settings["unanswerable"]
+
+    def falls_to(kind: str) -> bool:
+        return shares[kind] > 0 and choice.random() < float(shares[kind])
+
     articles: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for example in examples:
         articles[example.source, example.article][example.context] = None
     texts = {key: "\n".join(contexts) for key, contexts in articles.items() if key[0] in SWAPPED_SOURCES}
 
     asked: list[list[tuple[str, str, tuple[int, str] | None]]] = []
-    for example in drawn(examples, passes, choice):
+    for example in drawn(examples, settings["passes"], choice):
         answer = choice.choice(example.answers) if example.answers else None
         item = [(example.question, example.context, answer)]
-        if answer is not None and choice.random() < NEGATIVE_SHARE:
+        if answer is not None and falls_to("neighbour"):
             other = neighbours.without_answer(example, choice)
             if other is not None:
                 item.append((example.question, other, None))
         asked.append(item)
-        if answer is not None and example.source in SWAPPED_SOURCES and choice.random() < SWAPPED_SHARE:
+        if answer is not None and example.source in SWAPPED_SOURCES and falls_to("swapped"):
             question = swap(example, texts[example.source, example.article], choice)
             if question is not None:
                 asked.append([(question, example.context, None)])
+        if answer is not None and example.source not in SENTENCE_SOURCES and falls_to("sentence_removed"):
+            context = without_sentence(example)
+            if context is not None:
+                asked.append([(example.question, context, None)])
     choice.shuffle(asked)
 
     flat = [entry for item in asked for entry in item]

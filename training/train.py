@@ -1,7 +1,8 @@
 """Trains one of the two readers, from an encoder and a folder of SQuAD 2.0 files.
 
     python training/train.py small --data FOLDER --encoder PATH
-    python training/train.py large --data FOLDER --encoder PATH
+    python training/train.py large-begun --data FOLDER --encoder PATH
+    python training/train.py large --data FOLDER --encoder build/train/large-begun/model
 
 Settings are in `readers.toml`. Of the folder, every `*.json` and `*.json.gz` is read whose name does not end in
 `-dev` before the suffix. Everything goes to `build/train/NAME`: checkpoints, from which the same command goes on
@@ -224,7 +225,7 @@ class Training:
         self.scored = wikipedia[:: max(1, len(wikipedia) // SCORED_QUESTIONS)]
         trained = [e for e in examples if not is_held_out(e.source, e.article, e.context, shared)]
         neighbours = Neighbours(trained, work.parent)
-        items = make_items(trained, self.settings["passes"], self.tokenizer, neighbours, self.settings["seed"])
+        items = make_items(trained, self.settings, self.tokenizer, neighbours)
         if not items:
             sources = ", ".join(sorted({example.source for example in examples}))
             raise SystemExit(f"nothing to train {name} on: its passes name none of the sources read: {sources}")
@@ -332,7 +333,7 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("reader", choices=["small", "large"])
+    parser.add_argument("reader", choices=["small", "large-begun", "large"])
     parser.add_argument("--data", type=Path, required=True, help="a folder of SQuAD 2.0 files")
     parser.add_argument(
         "--encoder", type=Path, required=True, help="the folder of the encoder's weights and tokenizer.json"

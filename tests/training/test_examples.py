@@ -32,9 +32,11 @@ from examples import (
     read_articles,
     read_examples,
     swap,
+    without_sentence,
 )
 
 SETTINGS = {"held_out_titles": ["Black_Death", "Warsaw"], "held_out_one_in": 20}
+SHARES = {"unanswerable": {"neighbour": 0.3, "swapped": 0.15, "sentence_removed": 0.0}}
 WINDOW, STRIDE = 48, 16
 
 
@@ -336,6 +338,36 @@ def test_vectors_are_kept_for_the_same_passages_of_the_same_sources(
     assert stored.suffix == ".npz"
 
 
+@pytest.mark.parametrize(
+    ("context", "answers", "left"),
+    [
+        ("It rained. Ada is mayor. It snowed.", ["Ada"], "It rained. It snowed."),
+        ("It rained. Ada is mayor. All thank Ada.", ["Ada"], None),  # the answer stands elsewhere, too
+        ("It rained. Ada is mayor. Her town is Rome.", ["Ada", "Rome"], "It rained."),
+        ("It rained. Ada is mayor. She is 41.", ["mayor. She"], "It rained."),
+        ("Ada is mayor.", ["Ada"], None),
+    ],
+)
+def test_the_sentences_with_an_answer_are_taken_away(context: str, answers: list[str], left: str | None) -> None:
+    assert without_sentence(example("Who?", context, *answers)) == left
+
+
+def test_questions_come_again_without_the_sentence_in_the_share_that_was_asked_for(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    examples = [example(f"Who is {i}?", f"It rained. Ada{i} is it. It snowed.", f"Ada{i}") for i in range(400)]
+    settings = {
+        "seed": 1,
+        "passes": {"squad1.1": 1.0},
+        "unanswerable": {"neighbour": 0.0, "swapped": 0.0, "sentence_removed": 0.25},
+    }
+    items = make_items(examples, settings, tokenizer, Neighbours(examples, tmp_path))
+    texts = [tokenizer.decode(row.ids) for (row,) in items if row.span == NO_ANSWER]
+    assert len(items) == 400 + len(texts)
+    assert 70 < len(texts) < 130
+    assert all("it rained. it snowed." in text for text in texts)
+
+
 def test_items_are_of_all_kinds_and_decided_by_the_seed(tmp_path: Path, tokenizer: Tokenizer) -> None:
     squad = [
         example(f"How long did Bo say the {river} is?", f"Bo says that t{one.context[1:]}", one.answers[0][1])
@@ -348,7 +380,7 @@ def test_items_are_of_all_kinds_and_decided_by_the_seed(tmp_path: Path, tokenize
     neighbours = Neighbours(examples, tmp_path)
 
     def made(seed: int) -> list[Item]:
-        return make_items(examples, passes, tokenizer, neighbours, seed)
+        return make_items(examples, {**SHARES, "passes": passes, "seed": seed}, tokenizer, neighbours)
 
     items = made(1)
     assert items == made(1)

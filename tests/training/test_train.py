@@ -49,6 +49,7 @@ SETTINGS = {
         "token_batch": 192,
         "learning_rate": 3e-3,
         "frozen_layers": 0,
+        "unanswerable": {"neighbour": 0.3, "swapped": 0.15, "sentence_removed": 0.0},
         "passes": {"squad1.1": 5.0},
     },
 }
