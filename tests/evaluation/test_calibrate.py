@@ -37,8 +37,8 @@ def qa(tmp_path: Path) -> EpiQA:
             f"Notice{number}\n\nbeds{number} has the answer: forty{number}. It was."
         )
         (folder / f"x{number}.txt").write_text(f"Other{number}\n\nmasks{number} are worn.")
-    built = EpiQA.build([folder], index=tmp_path / "index", embedder=WordEmbedder(dimensions=2048))
-    return EpiQA.open(built.directory, embedder=WordEmbedder(dimensions=2048), reader=OneAnswer())
+    built = EpiQA.build([folder], index=tmp_path / "index", embedder=WordEmbedder(dimensions=4096))
+    return EpiQA.open(built.directory, embedder=WordEmbedder(dimensions=4096), reader=OneAnswer())
 
 
 class OneAnswer(KeywordReader):

@@ -303,7 +303,7 @@ def test_the_settings_say_what_the_figures_depend_on(tmp_path: Path) -> None:
     questions = write_jsonl(tmp_path / "set.jsonl", ("Harbour budget?", ["seven million"], "harbour.txt"))
     one, two = (evaluate(questions, index=tmp_path / name).settings for name in ("one", "two"))
     assert list(one) == [
-        *("questions", "mode", "search", "top_k", "reader", "calibration", "embedder", "index", "versions")
+        *("questions", "mode", "top_k", "reader", "calibration", "search", "embedder", "index", "versions")
     ]
     digest = hashlib.sha256(questions.read_bytes()).hexdigest()
     assert one["questions"] == {"name": "set.jsonl", "sha256": digest}
