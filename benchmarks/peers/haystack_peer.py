@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from haystack import Document as HaystackDocument  # type: ignore[import-not-found]
+from haystack import Document as HaystackDocument
 from haystack import Pipeline
-from haystack.components.preprocessors import DocumentSplitter  # type: ignore[import-not-found]
-from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever  # type: ignore[import-not-found]
-from haystack.components.writers import DocumentWriter  # type: ignore[import-not-found]
-from haystack.document_stores.in_memory import InMemoryDocumentStore  # type: ignore[import-not-found]
-from haystack_integrations.components.embedders.sentence_transformers import (  # type: ignore[import-not-found]
+from haystack.components.preprocessors import DocumentSplitter
+from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+from haystack.components.writers import DocumentWriter
+from haystack.document_stores.in_memory import InMemoryDocumentStore
+from haystack_integrations.components.embedders.sentence_transformers import (
     SentenceTransformersDocumentEmbedder,
     SentenceTransformersTextEmbedder,
 )
-from haystack_integrations.components.readers.transformers import (  # type: ignore[import-not-found]
+from haystack_integrations.components.readers.transformers import (
     TransformersExtractiveReader,
 )
 

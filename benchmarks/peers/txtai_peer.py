@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from txtai import Embeddings  # type: ignore[import-not-found]
-from txtai.pipeline import RAG, Questions, Segmentation  # type: ignore[import-not-found]
+from txtai import Embeddings
+from txtai.pipeline import RAG, Questions, Segmentation
 
 from peers.peer import RECALL_K, TOP_K, Document, Found, Reply, main
 

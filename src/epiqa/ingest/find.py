@@ -68,7 +68,7 @@ def _expanded(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
         if "\0" in name or os.path.lexists(name) or not glob.has_magic(name):
             yield Path(name)
         else:
-            yield from map(Path, sorted(glob.glob(name, recursive=True)) or [name])  # noqa: PTH207
+            yield from map(Path, sorted(glob.glob(name, recursive=True)) or [name])  # noqa: PTH207  (Path.glob takes no absolute pattern)
 
 
 def _in_folder(top: Path) -> tuple[list[Path], list[IngestError]]:
