@@ -10,6 +10,8 @@ from typing import cast
 from epiqa.errors import IngestError
 from epiqa.ingest.parsed import Parse, Parsed, Parts
 
+# To be raised with every change of what is read from a file: files that an older version read are read again.
+PARSER_VERSION = 1
 MAX_REASON_CHARACTERS = 300
 
 

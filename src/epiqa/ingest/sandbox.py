@@ -104,6 +104,7 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
+                start_new_session=True,  # Ctrl-C in the terminal is for this process alone
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             )
         assert self._process.stdin is not None
@@ -124,7 +125,7 @@ class Sandbox:
             searched = len(self._received)
             ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read")
+                raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read", may_pass=True)
             piece = os.read(descriptor, _PIECE_BYTES)
             if not piece:
                 self._fail(name)
@@ -146,9 +147,9 @@ class Sandbox:
         assert self._process is not None
         code = self._process.wait()
         if code == -signal.SIGXCPU:
-            raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read")
+            raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read", may_pass=True)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        raise IngestError(name, f"{_BROKE} ({how})")
+        raise IngestError(name, f"{_BROKE} ({how})", may_pass=-code in (signal.SIGKILL, signal.SIGTERM))
 
 
 def _is_harmless(data: bytes, name: str) -> bool:
