@@ -15,6 +15,7 @@ from epiqa.ingest.documents import (
     read_documents,
 )
 from epiqa.ingest.find import find_files, printable
+from epiqa.ingest.formats import is_read
 from epiqa.ingest.parsed import normalise
 from epiqa.ingest.sandbox import Sandbox
 from epiqa.ingest.scope import Root, roots_of
@@ -26,6 +27,7 @@ __all__ = [
     "document_id",
     "documents_in",
     "find_files",
+    "is_read",
     "location_of",
     "make_document",
     "normalise",

@@ -48,6 +48,11 @@ def format_of(name: str) -> Format | None:
     return BY_SUFFIX.get(PurePath(name).suffix.lower())
 
 
+def is_read(name: str) -> bool:
+    """Tells whether a file of that name is of a known format."""
+    return format_of(name) is not None
+
+
 def parts_of(data: bytes, name: str) -> Parts:
     """Yields what a file of a known format holds; raises IngestError, whatever its library raised."""
     format_ = BY_SUFFIX[PurePath(name).suffix.lower()]

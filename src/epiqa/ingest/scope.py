@@ -17,12 +17,13 @@ from epiqa.ingest.find import printable
 class Root:
     """A file or folder as the user named it, or the folder above a pattern; `pattern` holds the rest, by folders.
 
-    `real` is its absolute name with links resolved.
+    `real` is its absolute name with links resolved; `is_file` tells that it was a file when it was named.
     """
 
     given: str
     real: str
     pattern: tuple[str, ...] = ()
+    is_file: bool = False
 
     def covers(self, name: str) -> bool:
         """Tells whether an absolute name is this file, or lies in this folder, or fits the pattern."""
@@ -37,14 +38,8 @@ class Root:
 
     def is_empty(self) -> bool:
         """Tells whether there is nothing that this covers: no file in the folder, none that fits the pattern."""
-        return (
-            not any(
-                self.covers(os.path.join(folder, name))  # noqa: PTH118
-                for folder, _, names in os.walk(self.real)
-                for name in names
-            )
-            and not Path(self.real).is_file()
-        )
+        found = (Path(folder, name) for folder, _, names in os.walk(self.real) for name in names)
+        return not self.is_file and not any(self.covers(str(path)) for path in found)
 
 
 def roots_of(paths: Iterable[str | os.PathLike[str]]) -> list[Root]:
@@ -55,7 +50,8 @@ def roots_of(paths: Iterable[str | os.PathLike[str]]) -> list[Root]:
     roots = []
     for path in (os.fspath(path) for path in paths):
         if "\0" not in path and os.path.exists(path):  # noqa: PTH110
-            roots.append(Root(path, os.path.realpath(path)))
+            real = os.path.realpath(path)
+            roots.append(Root(path, real, is_file=not Path(real).is_dir()))
             continue
         steps = Path(path).parts
         fixed = next((i for i, step in enumerate(steps) if glob.has_magic(step)), len(steps))
