@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-
 from epiqa.cli import progress, show
 from test_cli import Result, Run, run
 
@@ -107,7 +106,7 @@ def test_a_prune_that_is_refused_exits_2_and_changes_nothing(run: Run, folder: P
 
 def test_progress_has_a_rate_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("epiqa.cli.progress.time.monotonic", lambda: now[0])
     screen = io.StringIO()
     monkeypatch.setattr(progress, "err", Console(file=screen))
     lines: list[str] = []
