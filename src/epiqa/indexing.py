@@ -13,7 +13,7 @@ from epiqa.confidence import read_calibration
 from epiqa.embed import load_embedder
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.index import Index, IndexWriter
-from epiqa.ingest import Root, Sandbox, find_files, normalise, printable, roots_of
+from epiqa.ingest import Root, Sandbox, find_files, find_tesseract, normalise, printable, roots_of
 from epiqa.ledger import Ledger
 from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Embedder, IndexInfo, IndexReport
 from epiqa.update import OnProgress, Store, Update
@@ -32,6 +32,7 @@ def add_paths(
     embedder: Embedder | str | None = None,
     chunking: Chunking | None = None,
     prune: bool = False,
+    ocr: bool = False,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -46,6 +47,8 @@ def add_paths(
     With `prune`, the documents of files that are gone are removed: of those that lie in a folder among `paths`, or
     that fit a pattern. Raises EpiQAError, and changes nothing, when one of the paths does not exist or a folder is
     empty that was not, for that may be a disk that is not there.
+
+    With `ocr`, pages of a PDF without text are read by tesseract; raises EpiQAError where that is missing.
 
     `on_progress` is called with the number of files done, of all files, and the file at hand, and `on_wait` when
     another process is writing and this one must wait. `should_stop` is asked every now and then: once it returns
@@ -64,6 +67,7 @@ def add_paths(
         errors=errors,
         embedder=embedder,
         chunking=chunking,
+        ocr=ocr,
         is_removed=is_removed,
         emptied=[root for root in roots if root.is_empty()],
         on_progress=on_progress,
@@ -82,6 +86,7 @@ def update_files(
     errors: Sequence[IngestError] = (),
     embedder: Embedder | str | None = None,
     chunking: Chunking | None = None,
+    ocr: bool = False,
     is_removed: IsRemoved | None = None,
     emptied: Sequence[Root] = (),
     on_progress: OnProgress | None = None,
@@ -95,7 +100,8 @@ def update_files(
     """
     ledger = Ledger()
     ledger.skipped += [(error.path, error.reason) for error in errors]
-    with IndexWriter(Path(index), on_wait=on_wait) as writer, Sandbox() as sandbox:
+    sandbox = Sandbox(tesseract=find_tesseract() if ocr else None)
+    with IndexWriter(Path(index), on_wait=on_wait) as writer, sandbox:
         for root in emptied:
             if any(root.covers(os.fsdecode(file.name)) for file in writer.sources.files()):
                 raise EpiQAError(
@@ -103,7 +109,15 @@ def update_files(
                     " it may be a disk that is not there. If they are gone for good, name the folder above it"
                 )
         store = _store(writer, embedder, chunking, Path(index), ledger)
-        update = Update(writer, sandbox, store, ledger, on_progress=on_progress, should_stop=should_stop)
+        update = Update(
+            writer,
+            sandbox,
+            store,
+            ledger,
+            is_recognising=ocr,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
         update.run(files, is_removed)
         for path, document_id in ledger.copies():
             others = [other for other in writer.sources.paths_of(document_id) if other != path]

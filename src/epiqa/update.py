@@ -122,9 +122,11 @@ class Update:
         store: Store,
         ledger: Ledger,
         *,
+        is_recognising: bool = False,
         on_progress: OnProgress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
+        self._is_recognising = is_recognising
         self._writer = writer
         self._sandbox = sandbox
         self._store = store
@@ -172,8 +174,10 @@ class Update:
             self._fail(path, error)
             return None
         sources, known = self._writer.sources, self._writer.sources.file(found.location)
-        if known is None or known.content != found.content:
-            return File(found.location, found.path, found.name, found.content)
+        contents = found.contents(is_recognising=self._is_recognising)
+        if known is None or known.content not in contents:
+            same = next((content for content in contents if sources.files_with(content)), contents[0])
+            return File(found.location, found.path, found.name, same)
         for place in sources.places(found.location):
             self._ledger.keep(found.path + place.path[len(known.path) :])
         self._ledger.notes += sources.notes(found.location)
@@ -250,7 +254,8 @@ class Update:
         except IngestError as error:
             self._fail(path, error)
             return
-        file = File(found.location, found.path, found.name, found.content)
+        content = found.contents(is_recognising=self._is_recognising)[0]
+        file = File(found.location, found.path, found.name, content)
         with self._writer.translated():
             self._writer.sources.set_file(replace(file, content=None))
         kept, wrong = set[str](), list[IngestError]()

@@ -30,6 +30,7 @@ def watch_paths(
     embedder: Embedder | str | None = None,
     chunking: Chunking | None = None,
     prune: bool = False,
+    ocr: bool = False,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Iterator[IndexReport]:
@@ -52,6 +53,7 @@ def watch_paths(
         errors=errors,
         embedder=embedder,
         chunking=chunking,
+        ocr=ocr,
         is_removed=(lambda name: any(root.covers(name) for root in roots)) if prune else None,
         emptied=[root for root in roots if prune and root.is_empty()],
         on_progress=on_progress,
@@ -76,6 +78,7 @@ def watch_paths(
                 index,
                 embedder=embedder,
                 chunking=chunking,
+                ocr=ocr,
                 is_removed=lambda name: any(name == path or name.startswith(f"{path}/") for path in gone),  # noqa: B023
                 on_wait=on_wait,
                 should_stop=stop.is_set,

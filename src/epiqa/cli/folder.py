@@ -45,11 +45,14 @@ Prune = Annotated[
     bool, typer.Option("--prune", help="Remove documents whose files are gone from these folders and patterns.")
 ]
 
+Ocr = Annotated[bool, typer.Option("--ocr", help="Read PDF pages without text by the program tesseract.")]
+
 
 def index_command(
     paths: Given,
     index: IndexOption = DEFAULT_INDEX,
     prune: Prune = False,
+    ocr: Ocr = False,
     as_json: JsonOption = False,
     embedder: EmbedderOption = None,
     chunk_words: ChunkWords = None,
@@ -64,6 +67,7 @@ def index_command(
             embedder=embedder,
             chunking=_chunking(chunk_words, titles),
             prune=prune,
+            ocr=ocr,
             on_progress=interrupt.working(advance),
             on_wait=lambda: interrupt.waiting(index),
             should_stop=interrupt.is_set,
@@ -86,6 +90,7 @@ def watch_command(
     paths: Given,
     index: IndexOption = DEFAULT_INDEX,
     prune: Prune = False,
+    ocr: Ocr = False,
     embedder: EmbedderOption = None,
     chunk_words: ChunkWords = None,
     titles: Titles = None,
@@ -102,6 +107,7 @@ def watch_command(
                 embedder=embedder,
                 chunking=_chunking(chunk_words, titles),
                 prune=prune,
+                ocr=ocr,
                 on_progress=interrupt.working(advance),
                 on_wait=lambda: interrupt.waiting(index),
             )

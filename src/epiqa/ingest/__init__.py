@@ -17,6 +17,7 @@ from epiqa.ingest.documents import (
 from epiqa.ingest.find import find_files, printable
 from epiqa.ingest.formats import is_read
 from epiqa.ingest.parsed import normalise
+from epiqa.ingest.recognition import find_tesseract
 from epiqa.ingest.sandbox import Sandbox
 from epiqa.ingest.scope import Root, roots_of
 
@@ -27,6 +28,7 @@ __all__ = [
     "document_id",
     "documents_in",
     "find_files",
+    "find_tesseract",
     "is_read",
     "location_of",
     "make_document",

@@ -19,6 +19,7 @@ from epiqa.ingest.sandbox import Sandbox
 from epiqa.types import Document
 
 MAX_TITLE_CHARACTERS = 200
+_WITH_PDF = ("pdf", "archive", "mail")
 MAX_FILE_BYTES = 256 << 20
 
 
@@ -71,12 +72,18 @@ class OpenFile:
     name: bytes
     data: bytes
 
-    @property
-    def content(self) -> str:
-        """A hash of the bytes together with what reads them: files with the same hold the same documents."""
+    def contents(self, *, is_recognising: bool) -> tuple[str, ...]:
+        """Returns hashes of the bytes together with what reads them: files with the same hold the same documents.
+
+        The first is of what reads them now; what was read with text recognition need not be read without it.
+        """
         format_ = format_of(self.path)
         assert format_ is not None
-        return f"{format_.module}-{PARSER_VERSION}-{hashlib.sha256(self.data).hexdigest()}"
+        digest = hashlib.sha256(self.data).hexdigest()
+        plain, recognised = f"{format_.module}-{PARSER_VERSION}-{digest}", f"ocr-{PARSER_VERSION}-{digest}"
+        if format_.module not in _WITH_PDF:
+            return (plain,)
+        return (recognised,) if is_recognising else (plain, recognised)
 
 
 def open_file(path: Path) -> OpenFile:

@@ -6,6 +6,7 @@ started anew for the next one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -20,12 +21,14 @@ from typing import Any, NoReturn
 from epiqa.errors import IngestError
 from epiqa.ingest.formats import format_of, parts_of
 from epiqa.ingest.parsed import Parsed, Unreadable
+from epiqa.ingest.recognition import VARIABLE
 from epiqa.types import DocumentDate
 
 MAX_MEMORY_BYTES = 2 << 30
 MAX_TEXT_CHARACTERS = 50_000_000
 MAX_OUTPUT_BYTES = 1 << 30
 TIMEOUT_S = 60.0
+RECOGNITION_FACTOR = 10
 
 # Text is parsed in one pass, without a library: in this process. Beyond ASCII, though, normalising takes quadratic
 # time on long runs of combining marks, so only little of it is.
@@ -38,10 +41,19 @@ _BROKE = "broke the process that reads it"
 class Sandbox:
     """Parses one file after the other; a context that ends its process, which it starts when first needed.
 
-    `timeout_s` is for each document. `command` is what it runs, for tests.
+    `timeout_s` is for each document, and ten times as long with `tesseract`, the program that recognises text on
+    pages without any. `command` is what it runs, for tests.
     """
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        command: Sequence[str] | None = None,
+        tesseract: str | None = None,
+    ) -> None:
+        timeout_s *= RECOGNITION_FACTOR if tesseract else 1
+        self._tesseract = tesseract
         self._timeout_s = timeout_s
         limits = (MAX_MEMORY_BYTES, int(timeout_s) + 1, MAX_TEXT_CHARACTERS)
         self._command = command or [sys.executable, "-m", "epiqa.ingest.worker", *map(str, limits)]
@@ -59,7 +71,8 @@ class Sandbox:
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what it started
             self._process.communicate()
             self._process = None
         self._received.clear()
@@ -105,7 +118,7 @@ class Sandbox:
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C in the terminal is for this process alone
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: self._tesseract or ""},
             )
         assert self._process.stdin is not None
         try:
