@@ -57,7 +57,7 @@ def add_paths(
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     roots = roots_of(given) if prune else []
-    files, errors = find_files(given)
+    files, errors = find_files(given, leave_out=index)
     if not files and not roots:
         raise _nothing_indexed(errors)
     is_removed: IsRemoved | None = (lambda name: any(root.covers(name) for root in roots)) if prune else None

@@ -46,7 +46,7 @@ def watch_paths(
     waiting = _Waiting(roots, os.path.realpath(index))
     notices = _notices(roots, stop)
     waiting.note(next(notices, ()))  # from here on, no change is missed
-    files, errors = find_files(given)
+    files, errors = find_files(given, leave_out=index)
     yield update_files(
         files,
         index,
@@ -149,7 +149,7 @@ class _Waiting:
             assert root is not None
             if Path(name).is_dir():
                 self._folders |= {folder for folder, _, _ in os.walk(name)}
-                found, _ = find_files([root.shown(name)])
+                found, _ = find_files([root.shown(name)], leave_out=self._index)
             elif os.path.lexists(name):
                 found = [root.shown(name)] if is_read(name) else []
             else:
