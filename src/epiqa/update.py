@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,13 +142,13 @@ class Update:
         absolute name, whether to remove what was read of it; None removes nothing.
         """
         changed: list[tuple[Path, File]] = []
-        now: dict[str, str | None] = {}  # by location, the content of each changed file, None of others
+        now: set[str] = set()  # the locations of files that are there
         for path in files:
             if self._should_stop():
                 break
             self._tell(self._done, len(files), printable(path))
             file = self._look(path)
-            now[location_of(path)] = None if file is None else file.content
+            now.add(location_of(path))
             if file is not None:
                 changed.append((path, file))
         with self._writer.translated():
@@ -196,10 +196,11 @@ class Update:
         self._ledger.skipped.append((error.path, error.reason))
         self._done += 1
 
-    def _reuse(self, changed: Sequence[tuple[Path, File]], now: Mapping[str, str | None]) -> list[Path]:
+    def _reuse(self, changed: Sequence[tuple[Path, File]], now: Set[str]) -> list[Path]:
         """Gives the documents of known files to those with the same content; returns the files of no known one.
 
-        A known file whose content is no longer where it was has moved, else it has been copied.
+        A known file that is no longer where it was has moved. One that is there has been copied; if it holds
+        something else now, it loses its documents when its turn comes.
         """
         sources = self._writer.sources
         unknown: list[Path] = []
@@ -232,7 +233,7 @@ class Update:
             self._done += 1
         return unknown
 
-    def _remove(self, now: Mapping[str, str | None], is_removed: Callable[[str], bool]) -> None:
+    def _remove(self, now: Set[str], is_removed: Callable[[str], bool]) -> None:
         for known in list(self._writer.sources.files()):
             if known.location not in now and is_removed(os.fsdecode(known.name)) and not _exists(known.name):
                 self._drop(known.location)
@@ -287,11 +288,9 @@ class Update:
         self._done += 1
 
 
-def _has_left(known: File, now: Mapping[str, str | None]) -> bool:
-    """Tells whether a known file's content is no longer where it was."""
-    if known.location in now:
-        return now[known.location] not in (None, known.content)
-    return not _exists(known.name)
+def _has_left(known: File, now: Set[str]) -> bool:
+    """Tells whether a known file is no longer where it was."""
+    return known.location not in now and not _exists(known.name)
 
 
 def _exists(name: bytes) -> bool:
