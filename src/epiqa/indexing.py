@@ -120,9 +120,8 @@ def update_files(
         )
         update.run(files, is_removed)
         for path, document_id in ledger.copies():
-            others = [other for other in writer.sources.paths_of(document_id) if other != path]
-            if others:
-                ledger.notes.append((path, f"has the same content as {others[0]}: it is indexed once"))
+            if (shown := writer.path_of(document_id)) != path:
+                ledger.notes.append((path, f"has the same content as {shown}: it is indexed once"))
         _commit(writer)
         return ledger.report(writer.info)
 

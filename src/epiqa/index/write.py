@@ -151,6 +151,12 @@ class IndexWriter:
             self._is_changed = True
         return True
 
+    def path_of(self, document_id: str) -> str:
+        """Returns the path under which a document will be shown."""
+        with self.translated():
+            self._settle()
+            return text.path_of(self._connection, document_id)
+
     def _settle(self) -> None:
         """Removes the documents that lost their last place; the path of others is that of a place they have."""
         for document_id in self.sources.touched:
