@@ -804,7 +804,7 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version") == (0, f"epiqa {__version__}\n", "")
     code, out, _ = run("--help")
     assert code == 0
-    names = ["index", "documents", "ask", "search", "chat", "serve", "evaluate", "calibrate", "verify"]
+    names = ["index", "watch", "documents", "ask", "search", "chat", "serve", "evaluate", "calibrate", "verify"]
     assert sorted(re.findall(r"^  ([a-z]+) {2,}", out, re.MULTILINE)) == sorted(names)
     for name in names:
         code, out, err = run(name, "--help")

@@ -35,12 +35,16 @@ class FilterError(EpiQAError):
 
 
 class IngestError(EpiQAError):
-    """A path cannot be read as a document; `path` and `reason` are kept apart for reports."""
+    """A path cannot be read as a document; `path` and `reason` are kept apart for reports.
 
-    def __init__(self, path: str, reason: str) -> None:
+    `may_pass` tells that the file's content is not the reason, or not for certain: it is worth another try.
+    """
+
+    def __init__(self, path: str, reason: str, *, may_pass: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+        self.may_pass = may_pass
 
 
 class QuestionSetError(EpiQAError):

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
 from epiqa import index as storage
-from epiqa.chunk import chunk
 from epiqa.confidence import read_calibration
-from epiqa.embed import load_embedder, titled
+from epiqa.embed import load_embedder
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.index import Index, IndexWriter
-from epiqa.ingest import Sandbox, find_files, location_of, normalise, read_documents
-from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, IndexReport
+from epiqa.ingest import Root, Sandbox, find_files, find_tesseract, normalise, printable, roots_of
+from epiqa.ledger import Ledger
+from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Embedder, IndexInfo, IndexReport
+from epiqa.update import OnProgress, Store, Update
 
 AnyPath: TypeAlias = str | os.PathLike[str]
-OnProgress = Callable[[int, int, str], None]
+IsRemoved = Callable[[str], bool]
 
-# Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
-EMBED_CHUNKS = 256
 # In the index directory, beside the generations: what `epiqa calibrate` fitted to the user's own questions.
 CALIBRATION = "calibration.json"
 
@@ -31,64 +31,99 @@ def add_paths(
     *,
     embedder: Embedder | str | None = None,
     chunking: Chunking | None = None,
+    prune: bool = False,
+    ocr: bool = False,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> IndexReport:
     """Adds files and folders to an index, making it where there is none.
 
-    A file that was indexed before is replaced if its content changed; what it no longer holds, as a container, is
-    removed. A file that cannot be read is noted in the index, and what was read of it before stays. `on_wait` is
-    called when another process is writing and this one must wait. Raises EpiQAError when not one document could be
-    read; the index then holds the documents that it held.
+    A file whose content is unchanged is not read again. A file whose content changed is replaced, and what it no
+    longer holds is removed. One that moved keeps its documents' ids; the same content in two files is one document
+    with two paths. A file that cannot be opened, or not for now, is noted in the index, and what was read of it
+    before stays; where the content itself cannot be read, it does not.
+
+    With `prune`, the documents of files that are gone are removed: of those that lie in a folder among `paths`, or
+    that fit a pattern. Raises EpiQAError, and changes nothing, when one of the paths does not exist or a folder is
+    empty that was not, for that may be a disk that is not there.
+
+    With `ocr`, pages of a PDF without text are read by tesseract; raises EpiQAError where that is missing.
+
+    `on_progress` is called with the number of files done, of all files, and the file at hand, and `on_wait` when
+    another process is writing and this one must wait. `should_stop` is asked every now and then: once it returns
+    True, what is stored is kept, and the report counts the files that are left. Raises EpiQAError when not one
+    document could be read; the index then holds the documents that it held.
     """
-    files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
-    if not files:
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    roots = roots_of(given) if prune else []
+    files, errors = find_files(given, leave_out=index)
+    if not files and not roots:
         raise _nothing_indexed(errors)
-    unchanged: list[str] = []
-    removed: list[str] = []
-    notes: list[tuple[str, str]] = []
-    with IndexWriter(Path(index), on_wait=on_wait) as writer, Sandbox() as sandbox:
-
-        def new_documents(path: Path) -> Iterator[Document]:
-            wrong: list[IngestError] = []
-            location, kept = location_of(path), set[str]()
-            try:
-                for document in read_documents(path, sandbox):
-                    if isinstance(document, IngestError):
-                        wrong.append(document)
-                        continue
-                    kept.add(document.location)
-                    if document.note:
-                        notes.append((document.path, document.note))
-                    if writer.has(document):
-                        unchanged.append(document.path)
-                    else:
-                        yield document
-                removed.extend(writer.keep_only(location, kept))
-            except IngestError as error:
-                wrong.append(error)
-            writer.set_unread(location, [(error.path, error.reason) for error in wrong])
-            errors.extend(wrong)
-
-        def all_documents() -> Iterator[Document]:
-            for done, path in enumerate(files):
-                if on_progress:
-                    on_progress(done, len(files), str(path))
-                yield from new_documents(path)
-
-        added, replaced = _write(writer, all_documents(), embedder, chunking, Path(index))
-        if on_progress and files:
-            on_progress(len(files), len(files), str(files[-1]))
-    if not (added or replaced or unchanged or removed):
-        raise _nothing_indexed(errors)
-    return IndexReport(
-        added=tuple(added),
-        unchanged=tuple(unchanged),
-        replaced=tuple(replaced),
-        skipped=tuple((error.path, error.reason) for error in errors),
-        removed=tuple(removed),
-        notes=tuple(notes),
+    is_removed: IsRemoved | None = (lambda name: any(root.covers(name) for root in roots)) if prune else None
+    report = update_files(
+        files,
+        index,
+        errors=errors,
+        embedder=embedder,
+        chunking=chunking,
+        ocr=ocr,
+        is_removed=is_removed,
+        emptied=[root for root in roots if root.is_empty()],
+        on_progress=on_progress,
+        on_wait=on_wait,
+        should_stop=should_stop,
     )
+    if not (report.added or report.replaced or report.unchanged or report.moved or report.removed or report.left):
+        raise _nothing_indexed([IngestError(path, reason) for path, reason in report.skipped])
+    return report
+
+
+def update_files(
+    files: Sequence[Path],
+    index: AnyPath,
+    *,
+    errors: Sequence[IngestError] = (),
+    embedder: Embedder | str | None = None,
+    chunking: Chunking | None = None,
+    ocr: bool = False,
+    is_removed: IsRemoved | None = None,
+    emptied: Sequence[Root] = (),
+    on_progress: OnProgress | None = None,
+    on_wait: Callable[[], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> IndexReport:
+    """Brings an index up to date with files that were found, as `add_paths` does.
+
+    `is_removed` tells of a file that is not there, by its absolute name, whether its documents go; `emptied` are
+    the roots that are empty now, which raises EpiQAError if the index has files of them.
+    """
+    ledger = Ledger()
+    ledger.skipped += [(error.path, error.reason) for error in errors]
+    sandbox = Sandbox(tesseract=find_tesseract() if ocr else None)
+    with IndexWriter(Path(index), on_wait=on_wait) as writer, sandbox:
+        for root in emptied:
+            if any(root.covers(os.fsdecode(file.name)) for file in writer.sources.files()):
+                raise EpiQAError(
+                    f"{printable(root.given)}: none of the files that were read is there. Nothing was changed, for"
+                    " it may be a disk that is not there. If they are gone for good, name the folder above it"
+                )
+        store = _store(writer, embedder, chunking, Path(index), ledger)
+        update = Update(
+            writer,
+            sandbox,
+            store,
+            ledger,
+            is_recognising=ocr,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+        update.run(files, is_removed)
+        for path, document_id in ledger.copies():
+            if (shown := writer.path_of(document_id)) != path:
+                ledger.notes.append((path, f"has the same content as {shown}: it is indexed once"))
+        _commit(writer)
+        return ledger.report(writer.info)
 
 
 def _nothing_indexed(errors: Sequence[IngestError]) -> EpiQAError:
@@ -105,7 +140,11 @@ def add_documents(
 ) -> None:
     """Adds documents that are not files, such as the paragraphs of a question set, to an index."""
     with IndexWriter(Path(index)) as writer:
-        _write(writer, documents, embedder, chunking, Path(index))
+        store = _store(writer, embedder, chunking, Path(index), Ledger())
+        for document in documents:
+            store.put(document)
+        store.flush()
+        _commit(writer)
 
 
 def remove_document(document_id: str, index: AnyPath = "index") -> None:
@@ -128,55 +167,37 @@ def verify_index(index: AnyPath = "index") -> IndexInfo:
     return storage.verify(Path(index))
 
 
-def _write(
+def _store(
     writer: IndexWriter,
-    documents: Iterable[Document],
     embedder: Embedder | str | None,
     chunking: Chunking | None,
     directory: Path,
-) -> tuple[list[str], list[str]]:
-    """Stores documents and commits if anything changed; returns the paths added and those replaced."""
-    is_new = writer.fingerprint is None
-    if writer.fingerprint is None:
-        model = _embedder(embedder)
-        writer.set_embedder(model, chunking or DEFAULT_CHUNKING)
-    else:
-        model = matching_embedder(embedder, writer.embedder, writer.fingerprint, directory)
-        if chunking not in (None, writer.chunking):
-            raise EpiQAError(
-                f"the index in {directory} was built with {writer.chunking}, not {chunking}: leave that out, or"
-                " build another index with epiqa index PATH… --index DIR"
-            )
-    with_title = writer.chunking.with_title
-    added: list[str] = []
-    replaced: list[str] = []
-    for batch in _batches(documents, writer.chunking):
-        texts = [
-            titled(document.title, piece.quote) if with_title else piece.quote
-            for document, pieces in batch
-            for piece in pieces
-        ]
-        vectors = model.encode(texts)
-        first = 0
-        for document, pieces in batch:
-            was_there = writer.add(document, pieces, vectors[first : first + len(pieces)])
-            (replaced if was_there else added).append(document.path)
-            first += len(pieces)
-    if writer.is_changed and (writer.count_documents() or not is_new):
+    ledger: Ledger,
+) -> Store:
+    """Returns what stores documents; raises EpiQAError when the index was made in another way than is asked for."""
+    if writer.fingerprint is not None and chunking not in (None, writer.chunking):
+        raise EpiQAError(
+            f"the index in {directory} was built with {writer.chunking}, not {chunking}: leave that out, or"
+            " build another index with epiqa index PATH… --index DIR"
+        )
+
+    @cache
+    def model() -> Embedder:
+        if writer.fingerprint is not None:
+            return matching_embedder(embedder, writer.embedder, writer.fingerprint, directory)
+        loaded = _embedder(embedder)
+        writer.set_embedder(loaded, chunking or DEFAULT_CHUNKING)
+        return loaded
+
+    if writer.fingerprint is not None and embedder not in (None, writer.embedder):
+        model()
+    return Store(writer, model, ledger)
+
+
+def _commit(writer: IndexWriter) -> None:
+    """Makes the changes the live generation, unless an index without a document would come of it."""
+    if writer.fingerprint is not None and writer.is_changed and (writer.count_documents() or writer.info):
         writer.commit()
-    return added, replaced
-
-
-def _batches(documents: Iterable[Document], chunking: Chunking) -> Iterator[list[tuple[Document, list[Chunk]]]]:
-    """Yields chunked documents in groups of at least `EMBED_CHUNKS` chunks."""
-    batch: list[tuple[Document, list[Chunk]]] = []
-    for document in documents:
-        batch.append((document, chunk(document, chunking)))
-        if sum(len(pieces) for _, pieces in batch) >= EMBED_CHUNKS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _embedder(given: Embedder | str | None) -> Embedder:

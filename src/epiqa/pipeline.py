@@ -22,7 +22,6 @@ from epiqa.index import Index
 from epiqa.indexing import (
     CALIBRATION,
     AnyPath,
-    OnProgress,
     add_documents,
     add_paths,
     matching_embedder,
@@ -43,6 +42,7 @@ from epiqa.types import (
     Reader,
     Span,
 )
+from epiqa.update import OnProgress
 
 TOP_K = 8
 RERANKED = 20
@@ -203,9 +203,15 @@ class EpiQA:
         """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
         return self._index.text(document_id)
 
-    def add(self, paths: AnyPath | Iterable[AnyPath], *, on_progress: OnProgress | None = None) -> IndexReport:
-        """Adds or updates documents, as `build` does, and goes on with the new generation."""
-        report = add_paths(paths, self.directory, embedder=self.embedder, on_progress=on_progress)
+    def add(
+        self, paths: AnyPath | Iterable[AnyPath], *, prune: bool = False, on_progress: OnProgress | None = None
+    ) -> IndexReport:
+        """Adds or updates documents, as `build` does, and goes on with the new generation.
+
+        With `prune`, the documents of files that are gone from these folders are removed; `indexing.add_paths` says
+        when that is refused.
+        """
+        report = add_paths(paths, self.directory, embedder=self.embedder, prune=prune, on_progress=on_progress)
         self._reopen()
         return report
 

@@ -48,6 +48,7 @@ class Document:
     "old.zip/a.txt" or "notes.jsonl#12", and "/abs/old.zip//a.txt" or "/abs/notes.jsonl//#12". `pages` holds the
     offset at which each page begins, and is empty for formats without pages. `sections` holds where each heading or
     row begins, with its label, in rising order. `note` says what of the file could not be read.
+    `is_named_by_file` tells that the file's name is the title, for want of one.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Document:
     sections: tuple[tuple[int, str], ...] = ()
     language: str | None = None
     note: str | None = None
+    is_named_by_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,10 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A document as the index lists it, without its text; `note` says what of the file could not be read."""
+    """A document as the index lists it, without its text.
+
+    `note` says what of the file could not be read; `also` are the further paths at which the same content lies.
+    """
 
     id: str
     title: str
@@ -235,14 +240,18 @@ class DocumentInfo:
     chunks: int
     language: str | None = None
     note: str | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What became of each path that `build` or `add` was given; paths as the user gave them.
+    """What became of each document that `build` or `add` was to read; paths as the user gave them.
 
-    `skipped` pairs a path with the reason, `notes` one that was read with what of it was not. `removed` were in a
-    container, such as a ZIP archive, and are no longer.
+    `added` are new, or further copies of a document; `replaced` hold another content than before. `skipped` pairs a
+    path with the reason, `notes` one that was read with what is to be said of it. `removed` were in a container,
+    such as a ZIP archive, or in a folder, and are no longer; `moved` pairs an earlier path with that which took its
+    place. `left` counts the files that were not reached because `add_paths` was told to stop. `index` is what the
+    index then holds, None if there is none.
     """
 
     added: tuple[str, ...] = ()
@@ -251,6 +260,9 @@ class IndexReport:
     skipped: tuple[tuple[str, str], ...] = ()
     removed: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    left: int = 0
+    index: IndexInfo | None = None
 
 
 class Embedder(Protocol):

@@ -533,7 +533,7 @@ def test_an_earlier_format_is_refused_with_the_way_out(directory: Path, look: Ca
         look(directory)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"format": 2}', b'{"format": 2, "surplus": 2}'])
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"format": 3}', b'{"format": 3, "surplus": 2}'])
 def test_a_manifest_of_another_shape_is_damage(directory: Path, data: bytes) -> None:
     forge_manifest(directory, data)
     with pytest.raises(IndexDamagedError):

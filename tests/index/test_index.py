@@ -18,6 +18,7 @@ import pytest
 from epiqa.errors import IndexMissingError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index, IndexWriter, verify
+from epiqa.index.sources import digest
 from epiqa.types import Chunk, Document, DocumentDate
 from fakes import WordEmbedder, make_document
 
@@ -34,7 +35,7 @@ def document_of(path: str, text: str) -> tuple[Document, list[Chunk]]:
 
 def put(writer: IndexWriter, path: str, text: str) -> bool:
     document, chunks = document_of(path, text)
-    return writer.add(document, chunks, EMBEDDER.encode([chunk.quote for chunk in chunks]))
+    return writer.add(document, chunks, EMBEDDER.encode([chunk.quote for chunk in chunks])) is not None
 
 
 def write(directory: Path, texts: Mapping[str, str]) -> None:
@@ -276,8 +277,8 @@ def test_any_run_of_changes_leaves_what_a_dictionary_would(tmp_path: Path) -> No
 def test_the_same_document_twice_is_there_once(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": "Masks are handed out"})
     with IndexWriter(tmp_path) as writer:
-        assert writer.has(document_of("a.txt", "Masks are handed out")[0])
-        assert not writer.has(document_of("a.txt", "Masks are sold")[0])
+        assert writer.sources.find_same(digest(document_of("a.txt", "Masks are handed out")[0])) is not None
+        assert writer.sources.find_same(digest(document_of("a.txt", "Masks are sold")[0])) is None
         assert put(writer, "a.txt", "Masks are handed out")
         writer.commit()
     assert_holds(tmp_path, {"a.txt": "Masks are handed out"}, {"Masks", "handed"})

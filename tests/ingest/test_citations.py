@@ -76,14 +76,14 @@ def test_an_archive_that_holds_nothing_more_answers_nothing_more(tmp_path: Path)
     assert EpiQA.open(index).info.documents == 0
 
 
-def test_a_file_that_is_empty_now_keeps_what_was_read_of_it(tmp_path: Path) -> None:
+def test_a_file_that_is_empty_now_answers_nothing(tmp_path: Path) -> None:
     path, index = tmp_path / "a.txt", tmp_path / "index"
     path.write_text("one")
     build(path, index=index)
     path.write_text("")
-    with pytest.raises(EpiQAError, match="is empty"):
-        add_paths([path], index, embedder=WordEmbedder())
-    assert EpiQA.open(index).info.documents == 1
+    report = add_paths([path], index, embedder=WordEmbedder())
+    assert (report.removed, report.skipped) == ((str(path),), ((str(path), "is empty"),))
+    assert EpiQA.open(index).info.documents == 0
     assert EpiQA.open(index).unread() == [(str(path), "is empty")]
 
 
@@ -117,7 +117,6 @@ def test_what_could_not_be_read_is_remembered_until_it_can(tmp_path: Path) -> No
     assert add_paths([bad], index, embedder=WordEmbedder()).added == (str(bad),)
     assert (EpiQA.open(index).unread(), EpiQA.open(index).info.unread) == ([], 0)
     good.write_bytes(b"a\0b")
-    with pytest.raises(EpiQAError, match="nothing was indexed"):
-        add_paths([good], index, embedder=WordEmbedder())
+    assert add_paths([good], index, embedder=WordEmbedder()).removed == (str(good),)
     assert EpiQA.open(index).unread() == [(str(good), reason)]
-    assert EpiQA.open(index).info.documents == 2
+    assert [document.path for document in EpiQA.open(index).documents()] == [str(bad)]

@@ -1,14 +1,13 @@
 """The `epiqa` command. Results go to standard output, messages and progress to standard error.
 
 Exit codes: 0 done, 1 no answer in the documents (`ask`) or a measure that misses its limit (`evaluate`), 2 the call
-or its input was wrong, 3 the index is missing or damaged.
+or its input was wrong, 3 the index is missing or damaged, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epiqa import __version__
+from epiqa.cli.folder import index_command, watch_command
 from epiqa.cli.measure import calibrate_command, evaluate_command
 from epiqa.cli.options import (
     DEFAULT_INDEX,
@@ -43,15 +43,13 @@ from epiqa.cli.show import (
     passage_as_json,
     print_answer,
     print_passage,
-    print_report,
-    progress,
     say,
     visible,
 )
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
-from epiqa.pipeline import TOP_K, EpiQA, add_paths, remove_document, verify_index
-from epiqa.types import DEFAULT_CHUNKING, Chunking
+from epiqa.pipeline import TOP_K, EpiQA, remove_document, verify_index
+from epiqa.types import DocumentInfo
 
 app = typer.Typer(
     help="Answers questions about a folder of documents, offline, in the documents' own words.",
@@ -100,70 +98,8 @@ def _options(
     """Answers questions about a folder of documents, offline, in the documents' own words."""
 
 
-@app.command("index")
-def index_command(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH...", help="Files, folders and patterns to add; - reads paths from standard input."
-        ),
-    ],
-    index: IndexOption = DEFAULT_INDEX,
-    embedder: Annotated[
-        str | None,
-        typer.Option(
-            "--embedder", metavar="NAME", help="A sentence-transformers model instead of the bundled one."
-        ),
-    ] = None,
-    chunk_words: Annotated[
-        str | None,
-        typer.Option(
-            "--chunk-words", metavar="MIN-MAX", help="How many words a passage has, in a new index; 120-180."
-        ),
-    ] = None,
-    titles: Annotated[
-        bool | None,
-        typer.Option("--titles/--no-titles", help="Search a passage with its document's title, in a new index."),
-    ] = None,
-) -> None:
-    """Add or update documents."""
-
-    def say_waiting() -> None:
-        say(f"Another process is writing {index}; waiting until it is done.", to=err)
-
-    with progress() as advance:
-        report = add_paths(
-            _listed(paths),
-            index,
-            embedder=embedder,
-            chunking=_chunking(chunk_words, titles),
-            on_progress=advance,
-            on_wait=say_waiting,
-        )
-    print_report(report)
-    info = EpiQA.open(index).info
-    say(f"{index} holds {info.documents} documents in {info.chunks} chunks.")
-
-
-def _listed(paths: list[str]) -> list[str]:
-    """Returns the paths, in place of "-" those on standard input: one a line, or parted by NUL (find -print0)."""
-    if "-" not in paths:
-        return paths
-    data = sys.stdin.buffer.read()
-    lines = map(os.fsdecode, data.split(b"\0" if b"\0" in data else b"\n"))
-    given = [line for line in (line.rstrip("\r\n") for line in lines) if line]
-    at = paths.index("-")
-    return [*paths[:at], *given, *(path for path in paths[at:] if path != "-")]
-
-
-def _chunking(words: str | None, titles: bool | None) -> Chunking | None:
-    """Returns what the options of `index` ask for, None when they ask for nothing."""
-    if words is None and titles is None:
-        return None
-    least, _, most = (words or f"{DEFAULT_CHUNKING.min_words}-{DEFAULT_CHUNKING.max_words}").partition("-")
-    if not (least.strip().isdecimal() and most.strip().isdecimal()):
-        raise EpiQAError(f"--chunk-words is {words!r}: give the least and the most words, as 120-180")
-    return Chunking(int(least), int(most), DEFAULT_CHUNKING.with_title if titles is None else titles)
+app.command("index")(index_command)
+app.command("watch")(watch_command)
 
 
 @documents_app.callback()
@@ -180,8 +116,7 @@ def list_command(context: typer.Context, index: OwnIndexOption = None) -> None:
     columns = ("ID", "Date", "Chunks", "Path", "Title", "Note")
     qa = EpiQA.open(index or context.obj)
     rows = [
-        (d.id, d.date.written if d.date else "", str(d.chunks), d.path, d.title, d.note or "")
-        for d in qa.documents()
+        (d.id, d.date.written if d.date else "", str(d.chunks), d.path, d.title, _note(d)) for d in qa.documents()
     ]
     rows += [("-", "", "0", path, "", f"not read: {reason}") for path, reason in qa.unread()]
     if not out.is_terminal:
@@ -192,6 +127,11 @@ def list_command(context: typer.Context, index: OwnIndexOption = None) -> None:
     for row in rows:
         table.add_row(*(Text(visible(cell), overflow="fold") for cell in row))
     Console().print(table)
+
+
+def _note(document: DocumentInfo) -> str:
+    """Returns what is to be said of a document, its further paths first."""
+    return "; ".join([*(f"also {path}" for path in document.also), *([document.note] if document.note else [])])
 
 
 @documents_app.command("remove")

@@ -18,7 +18,8 @@ from epiqa.cli.options import (
     Rewrite,
     SearchMethod,
 )
-from epiqa.cli.show import err, progress, say
+from epiqa.cli.progress import progress
+from epiqa.cli.show import err, say
 from epiqa.confidence import MAX_FALSE_ANSWERS
 from epiqa.errors import EpiQAError
 from epiqa.pipeline import CALIBRATION, EpiQA
@@ -107,7 +108,7 @@ def evaluate_command(
     if trec is not None and mode is Mode.reader:
         raise EpiQAError("--trec needs --mode open: with its paragraph given, a question retrieves nothing")
     old = None if baseline is None else read_baseline(baseline)
-    with progress() as advance:
+    with progress("questions") as advance:
         result = evaluation.evaluate(
             questions,
             index=index,
@@ -116,7 +117,7 @@ def evaluate_command(
             search={"method": method.value, "rewrite": rewrite, "expand": expand},
             skip_invalid=skip_invalid,
             check=None if old is None else lambda given: check_baseline(given, old),
-            on_progress=lambda done, total: advance(done, total, "questions"),
+            on_progress=lambda done, total: advance(done, total, ""),
         )
     for message in result.skipped:
         say(f"skipped {message}", to=err)
@@ -204,13 +205,13 @@ def calibrate_command(
     from epiqa import evaluation
 
     qa = EpiQA.open(index, reader=reader)
-    with progress() as advance:
+    with progress("questions") as advance:
         result = evaluation.calibrate(
             questions,
             qa,
             max_false_answers=max_false_answers,
             skip_invalid=skip_invalid,
-            on_progress=lambda done, total: advance(done, total, "questions"),
+            on_progress=lambda done, total: advance(done, total, ""),
         )
     say(f"{'':<28} {'before':>10} {'after':>10}")
     for name in (name for name in result.before if name in result.after):

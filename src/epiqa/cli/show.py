@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from epiqa.answer import NO_ANSWER, held_back
@@ -18,6 +16,7 @@ from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 NEAREST_PASSAGES = 3
 FURTHER_CANDIDATES = 2
 LISTED_PATHS = 5
+LISTED_REMARKS = 20
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -70,33 +69,58 @@ def _citation_as_json(citation: Citation) -> dict[str, Any]:
     return {name: fields[name] for name in dict.fromkeys([*where, *fields])}
 
 
-@contextmanager
-def progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Shows a bar on standard error, where that is a terminal; yields the function that moves it."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+def report_as_json(report: IndexReport) -> dict[str, Any]:
+    """Returns what `index --json` prints; `left` are the files that were not reached."""
+    info = report.index
+    return {
+        "added": report.added,
+        "unchanged": report.unchanged,
+        "replaced": report.replaced,
+        "moved": [{"from": earlier, "path": path} for earlier, path in report.moved],
+        "removed": report.removed,
+        "skipped": [{"path": path, "reason": reason} for path, reason in report.skipped],
+        "notes": [{"path": path, "note": note} for path, note in report.notes],
+        "left": report.left,
+        "index": info and {"generation": info.generation, "documents": info.documents, "chunks": info.chunks},
+    }
 
 
 def print_report(report: IndexReport) -> None:
-    for label, paths in (
-        ("added", report.added),
-        ("replaced", report.replaced),
-        ("unchanged", report.unchanged),
-        ("removed", report.removed),
-    ):
+    """Prints what became of the files: how many, and the first of each kind."""
+    for label, paths in _changes(report):
         if paths:
             say(f"{label} {len(paths)}: {_some(paths)}")
+    if report.unchanged:
+        say(f"unchanged {len(report.unchanged)}: {_some(report.unchanged)}")
+    _print_remarks("note", report.notes)
+    _print_remarks("skipped", report.skipped)
+
+
+def _print_remarks(label: str, remarks: Sequence[tuple[str, str]]) -> None:
+    for path, remark in remarks[:LISTED_REMARKS]:
+        say(f"{label} {path}: {remark}", to=err)
+    if len(remarks) > LISTED_REMARKS:
+        say(f"{label} {len(remarks) - LISTED_REMARKS} more: --json lists them all", to=err)
+
+
+def print_changes(report: IndexReport) -> None:
+    """Prints each change on a line of its own."""
+    for label, paths in _changes(report):
+        for path in paths:
+            say(f"{label} {path}")
     for path, note in report.notes:
-        say(f"note {path}: {note}", to=err)
+        say(f"note {path}: {note}")
     for path, reason in report.skipped:
-        say(f"skipped {path}: {reason}", to=err)
+        say(f"skipped {path}: {reason}")
+
+
+def _changes(report: IndexReport) -> list[tuple[str, Sequence[str]]]:
+    return [
+        ("added", report.added),
+        ("replaced", report.replaced),
+        ("moved", [f"{earlier} → {path}" for earlier, path in report.moved]),
+        ("removed", report.removed),
+    ]
 
 
 def _some(paths: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from epiqa.errors import EpiQAError, IndexDamagedError, IndexFormatError, IndexMissingError
 from epiqa.types import DEFAULT_CHUNKING, Chunking, IndexInfo
 
-FORMAT = 2
+FORMAT = 3
 CURRENT = "CURRENT"
 LOCK = "LOCK"
 MANIFEST = "manifest.json"

@@ -1,21 +1,60 @@
-"""Which file each document was read from, whether it is the same still, and which files could not be read."""
+"""Which files the documents were read from, under which paths each lies, and which files could not be read.
+
+A document has a place for each file, or part of a container, that holds its content: one row of `places`, or
+several for copies. A document without a place is removed with the next commit. A file is known by its content, the
+hash of its bytes together with what read them; the content is missing while not all of the file is stored.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from epiqa.types import Document
 
+SCHEMA = """
+CREATE TABLE files (
+    location TEXT PRIMARY KEY, path TEXT NOT NULL, name BLOB NOT NULL, content TEXT
+) WITHOUT ROWID;
+CREATE INDEX files_by_content ON files (content);
+CREATE TABLE places (
+    location TEXT PRIMARY KEY, path TEXT NOT NULL, document_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX places_by_document ON places (document_id);
+CREATE TABLE unread (location TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX unread_by_location ON unread (location);
+"""
+# A part's location is that of its file, "//", and its name inside; "0" is the sign after "/".
+_UNDER = "(location = :file OR (location >= :file || '//' AND location < :file || '/0'))"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as the index knows it: `name` is its absolute name in the file system's own bytes, for `os.lstat`."""
+
+    location: str
+    path: str
+    name: bytes
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document lies."""
+
+    location: str
+    path: str
+    document_id: str
+
 
 def digest(document: Document) -> str:
-    """Returns a hash of all that is read from a file, apart from where that lies."""
+    """Returns a hash of all that is read from a file, apart from where that lies and how it is called."""
     content = (
         document.text,
-        document.title,
+        None if document.is_named_by_file else document.title,
         document.date and asdict(document.date),
         document.pages,
         document.sections,
@@ -25,19 +64,145 @@ def digest(document: Document) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def find_by_location(connection: sqlite3.Connection, location: str) -> str | None:
-    """Returns the id of the document read from that absolute path."""
-    row = connection.execute("SELECT id FROM documents WHERE location = ?", (location,)).fetchone()
-    return None if row is None else str(row[0])
+class Sources:
+    """The files and places of a generation that is being made.
 
+    `touched` are the ids of documents that may have lost a place since the last commit.
+    """
 
-def has_same(connection: sqlite3.Connection, document: Document) -> bool:
-    """Tells whether this text, with this metadata, is stored under this id, or as read from this file."""
-    row = connection.execute(
-        "SELECT 1 FROM documents WHERE (id = ? OR location = ?) AND digest = ?",
-        (document.id, document.location, digest(document)),
-    ).fetchone()
-    return row is not None
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.touched: set[str] = set()
+        self.is_changed = False
+
+    def file(self, location: str) -> File | None:
+        """Returns what is known of the file at that absolute path."""
+        return next(self._files("location = ?", location), None)
+
+    def files(self) -> Iterator[File]:
+        """Yields all files."""
+        return self._files("TRUE")
+
+    def files_with(self, content: str) -> list[File]:
+        """Returns the files that have this content."""
+        return list(self._files("content = ?", content))
+
+    def _files(self, condition: str, *values: str) -> Iterator[File]:
+        rows = self._connection.execute(
+            f"SELECT location, path, name, content FROM files WHERE {condition} ORDER BY location", values
+        )
+        return (File(*row) for row in rows)
+
+    def places(self, location: str) -> list[Place]:
+        """Returns the places of the documents that are this file, or a part of it."""
+        rows = self._connection.execute(
+            f"SELECT location, path, document_id FROM places WHERE {_UNDER}", {"file": location}
+        )
+        return [Place(*row) for row in rows]
+
+    def notes(self, location: str) -> list[tuple[str, str]]:
+        """Returns path and note of each document of a file that has a note."""
+        rows = self._connection.execute(
+            "SELECT places.path, note FROM places JOIN documents ON id = document_id"
+            f" WHERE note IS NOT NULL AND {_UNDER}",
+            {"file": location},
+        )
+        return [(str(path), str(note)) for path, note in rows]
+
+    def place(self, location: str) -> Place | None:
+        """Returns what is read from that location."""
+        row = self._connection.execute(
+            "SELECT location, path, document_id FROM places WHERE location = ?", (location,)
+        ).fetchone()
+        return None if row is None else Place(*row)
+
+    def paths_of(self, document_id: str) -> list[str]:
+        """Returns the paths under which a document lies, in their order."""
+        rows = self._connection.execute(
+            "SELECT path FROM places WHERE document_id = ? ORDER BY path", (document_id,)
+        )
+        return [str(path) for (path,) in rows]
+
+    def find_same(self, content: str) -> str | None:
+        """Returns the id of a document with that digest, wherever it lies."""
+        row = self._connection.execute("SELECT id FROM documents WHERE digest = ? LIMIT 1", (content,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def free_id(self, document: Document) -> str:
+        """Returns the id under which a new document is to be stored.
+
+        It is that of the document in its place, if the text is the same and lies nowhere else, so that citations
+        stay valid; else its own, unless a document that moved away has kept that.
+        """
+        row = self._connection.execute(
+            "SELECT id FROM documents JOIN places ON document_id = id WHERE location = ? AND text = ?",
+            (document.location, document.text),
+        ).fetchone()
+        if row is not None and len(self.paths_of(row[0])) == 1:
+            return str(row[0])
+        if not self.paths_of(document.id):
+            return document.id
+        return hashlib.sha256(f"{document.id}{digest(document)}".encode()).hexdigest()[: len(document.id)]
+
+    def put(self, location: str, path: str, document_id: str) -> str | None:
+        """Gives a document a place, and returns the id of that which had it."""
+        earlier = self.place(location)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO places (location, path, document_id) VALUES (?, ?, ?)",
+            (location, path, document_id),
+        )
+        if earlier is None or (earlier.path, earlier.document_id) != (path, document_id):
+            self.touched |= {document_id} if earlier is None else {document_id, earlier.document_id}
+            self.is_changed = True
+        return None if earlier is None else earlier.document_id
+
+    def clear(self, places: Iterable[Place]) -> None:
+        """Takes these places away from their documents."""
+        for place in places:
+            self._connection.execute("DELETE FROM places WHERE location = ?", (place.location,))
+            self.touched.add(place.document_id)
+            self.is_changed = True
+
+    def forget(self, document_id: str) -> None:
+        """Takes all its places away from a document that is removed; its files are to be read again."""
+        rows = self._connection.execute("SELECT location FROM places WHERE document_id = ?", (document_id,))
+        files = {(str(location).partition("//")[0],) for (location,) in rows.fetchall()}
+        self._connection.executemany("UPDATE files SET content = NULL WHERE location = ?", files)
+        self._connection.execute("DELETE FROM places WHERE document_id = ?", (document_id,))
+
+    def set_file(self, file: File) -> None:
+        """Stores what is known of a file, in place of the last."""
+        if self.file(file.location) == file:
+            return
+        self._connection.execute(
+            "INSERT OR REPLACE INTO files (location, path, name, content) VALUES (?, ?, ?, ?)",
+            (file.location, file.path, file.name, file.content),
+        )
+        self.is_changed = True
+
+    def drop_file(self, location: str) -> None:
+        """Forgets a file that has no places any more."""
+        self._connection.execute("DELETE FROM files WHERE location = ?", (location,))
+        self.set_unread(location, ())
+        self.is_changed = True
+
+    def unread(self, location: str) -> list[tuple[str, str]]:
+        """Returns path and reason of what of a file could not be read."""
+        rows = self._connection.execute(
+            "SELECT path, reason FROM unread WHERE location = ? ORDER BY rowid", (location,)
+        )
+        return [(str(path), str(reason)) for path, reason in rows]
+
+    def set_unread(self, location: str, reasons: Sequence[tuple[str, str]]) -> None:
+        """Notes path and reason of what of a file could not be read, in place of the last."""
+        if self.unread(location) == list(reasons):
+            return
+        self._connection.execute("DELETE FROM unread WHERE location = ?", (location,))
+        self._connection.executemany(
+            "INSERT INTO unread (location, path, reason) VALUES (?, ?, ?)",
+            ((location, path, reason) for path, reason in reasons),
+        )
+        self.is_changed = True
 
 
 def list_unread(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -50,26 +215,3 @@ def list_unread(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 
 def count_unread(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
-
-
-def set_unread(connection: sqlite3.Connection, location: str, reasons: Sequence[tuple[str, str]]) -> bool:
-    """Notes path and reason of what of a file could not be read, in place of the last; tells if that is news."""
-    before = connection.execute("SELECT path, reason FROM unread WHERE location = ?", (location,)).fetchall()
-    if before == list(reasons):
-        return False
-    connection.execute("DELETE FROM unread WHERE location = ?", (location,))
-    connection.executemany(
-        "INSERT INTO unread (location, path, reason) VALUES (?, ?, ?)",
-        ((location, path, reason) for path, reason in reasons),
-    )
-    return True
-
-
-def read_from(connection: sqlite3.Connection, location: str) -> list[tuple[str, str, str]]:
-    """Returns id, path and location of each document that is this file, or a part of it."""
-    # A part's location goes on with "//", and "0" is the sign after "/".
-    rows = connection.execute(
-        "SELECT id, path, location FROM documents WHERE location = ? OR (location >= ? AND location < ?)",
-        (location, f"{location}//", f"{location}/0"),
-    )
-    return [(str(id_), str(path), str(place)) for id_, path, place in rows]

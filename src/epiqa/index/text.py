@@ -12,24 +12,23 @@ import sqlite3
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from epiqa.filters import EVERYTHING, Day, Filter
-from epiqa.index.sources import digest
+from epiqa.index import sources
 from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage, Place
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 SCHEMA = f"""
 CREATE TABLE documents (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, location TEXT NOT NULL UNIQUE,
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, is_named_by_file INTEGER NOT NULL, path TEXT NOT NULL,
     date TEXT, pages TEXT NOT NULL, language TEXT, note TEXT, digest TEXT NOT NULL, text TEXT NOT NULL
 );
+CREATE INDEX documents_by_digest ON documents (digest);
 CREATE TABLE sections (
     document_id TEXT NOT NULL REFERENCES documents (id), start INTEGER NOT NULL, label TEXT NOT NULL,
     PRIMARY KEY (document_id, start)
 ) WITHOUT ROWID;
-CREATE TABLE unread (location TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL);
-CREATE INDEX unread_by_location ON unread (location);
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
     start INTEGER NOT NULL, end INTEGER NOT NULL, quote TEXT NOT NULL
@@ -38,7 +37,7 @@ CREATE INDEX chunks_by_document ON chunks (document_id);
 CREATE VIRTUAL TABLE words USING fts5(
     title, quote, content='', tokenize="{TOKENIZER}"
 );
-"""
+{sources.SCHEMA}"""
 # SQLite has no function for what follows the last slash: all up to it is what is left by trimming the other signs.
 _FILE_NAME = "replace(path, rtrim(path, replace(path, '/', '')), '')"
 # A stored date is [written, month, day, year]; NULL, which no comparison holds for, where a part is missing.
@@ -73,18 +72,18 @@ def insert(connection: sqlite3.Connection, document: Document, chunks: Sequence[
         [document.date.written, document.date.month, document.date.day, document.date.year]
     )
     connection.execute(
-        "INSERT INTO documents (id, title, path, location, date, pages, language, note, digest, text)"
+        "INSERT INTO documents (id, title, is_named_by_file, path, date, pages, language, note, digest, text)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             document.id,
             document.title,
+            document.is_named_by_file,
             document.path,
-            document.location,
             date,
             json.dumps(document.pages),
             document.language,
             document.note,
-            digest(document),
+            sources.digest(document),
             document.text,
         ),
     )
@@ -117,6 +116,31 @@ def delete(connection: sqlite3.Connection, document_id: str) -> list[int]:
     connection.execute("DELETE FROM sections WHERE document_id = ?", (document_id,))
     connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
     return [number for number, _, _ in rows]
+
+
+def path_of(connection: sqlite3.Connection, document_id: str) -> str:
+    """Returns the path under which a document is shown."""
+    return str(connection.execute("SELECT path FROM documents WHERE id = ?", (document_id,)).fetchone()[0])
+
+
+def rename(connection: sqlite3.Connection, document_id: str, path: str) -> None:
+    """Shows a document under another path, and under another title if it is named by its file.
+
+    Its vectors stay as they were, with the old name in them.
+    """
+    title = PurePath(path).stem
+    connection.execute("UPDATE documents SET path = ? WHERE id = ?", (path, document_id))
+    rows = connection.execute(
+        "SELECT number, title, quote FROM chunks JOIN documents ON id = document_id"
+        " WHERE id = ? AND is_named_by_file AND title <> ?",
+        (document_id, title),
+    ).fetchall()
+    connection.executemany("INSERT INTO words (words, rowid, title, quote) VALUES ('delete', ?, ?, ?)", rows)
+    connection.executemany(
+        "INSERT INTO words (rowid, title, quote) VALUES (?, ?, ?)",
+        ((number, title, quote) for number, _, quote in rows),
+    )
+    connection.execute("UPDATE documents SET title = ? WHERE id = ? AND is_named_by_file", (title, document_id))
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -200,7 +224,8 @@ def unknown_documents(connection: sqlite3.Connection, names: Sequence[str]) -> l
     """Returns those of the names that no document has for its id, path, or file name."""
     condition, values = _condition(Filter(documents=tuple(names)))
     known: set[str] = set()
-    for row in connection.execute(f"SELECT id, path, {_FILE_NAME} FROM documents WHERE {condition}", values):
+    rows = f"SELECT document_id, path, {_FILE_NAME} FROM places WHERE document_id IN"
+    for row in connection.execute(f"{rows} (SELECT id FROM documents WHERE {condition})", values):
         known.update(row)
     return [name for name in names if known.isdisjoint(_spellings(name, is_pattern=False))]
 
@@ -222,12 +247,13 @@ def _condition(within: Filter) -> tuple[str, list[str | int]]:
     conditions, values = ["TRUE"], list[str | int]()
     if within.documents:
         names = _all_spellings(within.documents, are_patterns=False)
-        places = ("id", "path", _FILE_NAME)
-        conditions.append(" OR ".join(f"{place} IN (SELECT value FROM json_each(?))" for place in places))
-        values += [names] * len(places)
+        ways = ("document_id", "path", _FILE_NAME)
+        fits = " OR ".join(f"{way} IN (SELECT value FROM json_each(?))" for way in ways)
+        conditions.append(f"id IN (SELECT document_id FROM places WHERE {fits})")
+        values += [names] * len(ways)
     if within.paths:
-        fits = "documents.path GLOB value OR documents.path GLOB '*/' || value"  # json_each has a `path`, too
-        conditions.append(f"EXISTS (SELECT 1 FROM json_each(?) WHERE {fits})")
+        fits = "places.path GLOB value OR places.path GLOB '*/' || value"  # json_each has a `path`, too
+        conditions.append(f"id IN (SELECT document_id FROM places, json_each(?) WHERE {fits})")
         values.append(_all_spellings(within.paths, are_patterns=True))
     for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
         if day is not None:
@@ -314,6 +340,12 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
         "SELECT id, title, path, date, length(text),"
         " (SELECT count(*) FROM chunks WHERE document_id = id), language, note FROM documents ORDER BY path, id"
     )
+    also: dict[str, list[str]] = {}
+    for document_id, path in connection.execute(
+        "SELECT document_id, places.path FROM places JOIN documents ON id = document_id"
+        " WHERE places.path <> documents.path ORDER BY places.path"
+    ):
+        also.setdefault(document_id, []).append(path)
     return [
         DocumentInfo(
             id=id_,
@@ -324,6 +356,7 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
             chunks=chunks,
             language=language,
             note=note,
+            also=tuple(also.get(id_, ())),
         )
         for id_, title, path, date, characters, chunks, language, note in rows
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,9 @@ from filelock import BaseFileLock, FileLock, Timeout
 from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
 from epiqa.index import sources, text
+from epiqa.index.sources import Sources
 from epiqa.index.vectors import VectorIndex, read_vectors
-from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, Vectors
+from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, Vectors
 
 LOCK_TIMEOUT_S = 600.0
 
@@ -40,11 +41,13 @@ class IndexWriter:
         self.embedder = ""
         self.fingerprint: str | None = None
         self.chunking = DEFAULT_CHUNKING
+        self.info: IndexInfo | None = None
+        self.sources: Sources
         self._dimensions = 0
-        self.is_changed = False
+        self._is_changed = False
 
     def __enter__(self) -> IndexWriter:
-        with self._translated(), ExitStack() as undo:
+        with self.translated(), ExitStack() as undo:
             self._directory.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._directory / files.LOCK)
             self._acquire(lock)
@@ -62,7 +65,7 @@ class IndexWriter:
         self._undo.close()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Turns what a full disk, a missing right or the like raises into an EpiQAError."""
         try:
             yield
@@ -100,12 +103,14 @@ class IndexWriter:
                 files.check_file(self._directory, live, name, digest)
             self.embedder, self.fingerprint = manifest.embedder, manifest.fingerprint
             self._dimensions, self.chunking = manifest.dimensions, manifest.chunking
+            self.info = manifest.info
             self._vectors = read_vectors(self._directory, live)
             self._generation = files.prepare(self._directory)
             undo.callback(self._discard)
             shutil.copyfile(live / files.TEXT, self._generation / files.TEXT)
             self._connection = text.open_for_writing(self._generation / files.TEXT)
         undo.callback(self._connection.close)
+        self.sources, self._is_changed = Sources(self._connection), False
 
     def _discard(self) -> None:
         if not files.is_live(self._directory, self._generation):
@@ -118,51 +123,61 @@ class IndexWriter:
         self._dimensions = embedder.dimensions
         self._vectors = VectorIndex.empty(embedder.dimensions)
 
-    def has(self, document: Document) -> bool:
-        """Tells whether this text is stored already, from the same file."""
-        return sources.has_same(self._connection, document)
+    @property
+    def is_changed(self) -> bool:
+        """Tells whether there is anything to commit."""
+        return self._is_changed or self.sources.is_changed
 
-    def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> bool:
-        """Stores a document; `vectors` has shape (chunks, dimensions).
+    def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> str | None:
+        """Stores a document in its place; `vectors` has shape (chunks, dimensions).
 
-        What was read from the same file before is replaced; returns True when there was such.
+        Returns the id of the document which that place had before: it is removed, unless it has another.
         """
-        with self._translated():
-            earlier = sources.find_by_location(self._connection, document.location)
-            is_replaced = earlier is not None and self.remove(earlier)
+        with self.translated():
+            earlier = self.sources.place(document.location)
             self.remove(document.id)
             self._vectors.add(text.insert(self._connection, document, chunks), vectors)
-            self.is_changed = True
-        return is_replaced
-
-    def keep_only(self, location: str, kept: Collection[str]) -> list[str]:
-        """Removes what was read from a file, or from a part of it, at other locations; returns the paths."""
-        with self._translated():
-            gone = [row for row in sources.read_from(self._connection, location) if row[2] not in kept]
-        return [path for id_, path, _ in gone if self.remove(id_)]
-
-    def set_unread(self, location: str, reasons: Sequence[tuple[str, str]]) -> None:
-        """Notes path and reason of what of a file could not be read; nothing where all was."""
-        with self._translated():
-            self.is_changed |= sources.set_unread(self._connection, location, reasons)
+            self.sources.put(document.location, document.path, document.id)
+            self._is_changed = True
+        return None if earlier is None else earlier.document_id
 
     def remove(self, document_id: str) -> bool:
         """Removes a document; returns False when there is none of that id."""
         if not text.has_document(self._connection, document_id):
             return False
-        with self._translated():
+        with self.translated():
+            self.sources.forget(document_id)
             self._vectors.remove(text.delete(self._connection, document_id))
-            self.is_changed = True
+            self._is_changed = True
         return True
+
+    def path_of(self, document_id: str) -> str:
+        """Returns the path under which a document will be shown."""
+        with self.translated():
+            self._settle()
+            return text.path_of(self._connection, document_id)
+
+    def _settle(self) -> None:
+        """Removes the documents that lost their last place; the path of others is that of a place they have."""
+        for document_id in self.sources.touched:
+            paths = self.sources.paths_of(document_id)
+            if not paths:
+                self._vectors.remove(text.delete(self._connection, document_id))
+            elif text.path_of(self._connection, document_id) not in paths:
+                text.rename(self._connection, document_id, paths[0])
+        self.sources.touched.clear()
 
     def count_documents(self) -> int:
         """Returns how many documents the index would hold."""
-        return text.counts(self._connection)[0]
+        with self.translated():
+            self._settle()
+            return text.counts(self._connection)[0]
 
     def commit(self) -> None:
         """Makes this generation the live one."""
         assert self.fingerprint is not None, "set_embedder comes first"
-        with self._translated():
+        with self.translated():
+            self._settle()
             documents, chunks = text.counts(self._connection)
             unread = sources.count_unread(self._connection)
             self._connection.commit()
@@ -183,3 +198,10 @@ class IndexWriter:
             )
             files.publish(self._directory, self._generation, manifest)
             files.collect(self._directory)
+            self.info = manifest.info
+
+    def checkpoint(self) -> None:
+        """Makes this generation the live one and goes on with the next, under the same lock."""
+        self.commit()
+        with self.translated():
+            self._begin(self._undo)

@@ -4,19 +4,38 @@ Every failure comes out as an `IngestError` that names the file. A new format is
 row in `formats.FORMATS`.
 """
 
-from epiqa.ingest.documents import document_id, location_of, make_document, read_document, read_documents
+from epiqa.ingest.documents import (
+    OpenFile,
+    document_id,
+    documents_in,
+    location_of,
+    make_document,
+    open_file,
+    read_document,
+    read_documents,
+)
 from epiqa.ingest.find import find_files, printable
+from epiqa.ingest.formats import is_read
 from epiqa.ingest.parsed import normalise
+from epiqa.ingest.recognition import find_tesseract
 from epiqa.ingest.sandbox import Sandbox
+from epiqa.ingest.scope import Root, roots_of
 
 __all__ = [
+    "OpenFile",
+    "Root",
     "Sandbox",
     "document_id",
+    "documents_in",
     "find_files",
+    "find_tesseract",
+    "is_read",
     "location_of",
     "make_document",
     "normalise",
+    "open_file",
     "printable",
     "read_document",
     "read_documents",
+    "roots_of",
 ]

@@ -6,18 +6,20 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from epiqa.errors import IngestError
 from epiqa.ingest.dates import find_date
 from epiqa.ingest.find import printable
-from epiqa.ingest.formats import format_of, not_read
+from epiqa.ingest.formats import PARSER_VERSION, format_of, not_read
 from epiqa.ingest.parsed import Parsed, Unreadable
 from epiqa.ingest.plain import find_title
 from epiqa.ingest.sandbox import Sandbox
 from epiqa.types import Document
 
 MAX_TITLE_CHARACTERS = 200
+_WITH_PDF = ("pdf", "archive", "mail")
 MAX_FILE_BYTES = 256 << 20
 
 
@@ -49,28 +51,71 @@ def read_documents(path: Path, sandbox: Sandbox | None = None) -> Iterator[Docum
 
     `sandbox` parses it; None is one for this file alone. Raises IngestError when the whole file cannot be read.
     """
-    if sandbox is None:
-        with Sandbox() as own:
-            yield from read_documents(path, own)
+    file = open_file(path)
+    if sandbox is not None:
+        yield from documents_in(file, sandbox)
         return
+    with Sandbox() as own:
+        yield from documents_in(file, own)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """The bytes of a file of a known format, read once, and where it lies.
+
+    `path` is as the user gave it, `location` absolute with links resolved, both printable; `name` is the latter in
+    the file system's own bytes.
+    """
+
+    path: str
+    location: str
+    name: bytes
+    data: bytes
+
+    def contents(self, *, is_recognising: bool) -> tuple[str, ...]:
+        """Returns hashes of the bytes together with what reads them: files with the same hold the same documents.
+
+        The first is of what reads them now; what was read with text recognition need not be read without it.
+        """
+        format_ = format_of(self.path)
+        assert format_ is not None
+        digest = hashlib.sha256(self.data).hexdigest()
+        plain, recognised = f"{format_.module}-{PARSER_VERSION}-{digest}", f"ocr-{PARSER_VERSION}-{digest}"
+        if format_.module not in _WITH_PDF:
+            return (plain,)
+        return (recognised,) if is_recognising else (plain, recognised)
+
+
+def open_file(path: Path) -> OpenFile:
+    """Reads a file; raises IngestError."""
     name = printable(path)
     if format_of(name) is None:
         raise IngestError(name, not_read(name))
-    data, location = _opened(path, name)
-    shown, is_empty = os.path.normpath(name), True
-    for part in sandbox.parse(data, name):
+    return OpenFile(
+        path=os.path.normpath(name),
+        location=location_of(path),
+        name=os.fsencode(os.path.realpath(path)),
+        data=_bytes(path, name),
+    )
+
+
+def documents_in(file: OpenFile, sandbox: Sandbox) -> Iterator[Document | IngestError]:
+    """Yields the documents of a file, in place of one that cannot be read the reason.
+
+    Raises IngestError when the whole file cannot be read.
+    """
+    is_empty = True
+    for part in sandbox.parse(file.data, file.path):
         is_empty = False
         if isinstance(part, Unreadable):
-            yield IngestError(shown + part.member, part.reason)
+            yield IngestError(file.path + part.member, part.reason)
         elif not part.text.strip():
-            if not part.member:
-                raise IngestError(name, "is empty")
-            yield IngestError(shown + part.member, "is empty")
+            yield IngestError(file.path + part.member, "is empty")
         else:
-            place = f"{location}//{part.member.removeprefix('/')}" if part.member else location
-            yield _document(part, shown + part.member, place)
+            member = f"//{part.member.removeprefix('/')}" if part.member else ""
+            yield _document(part, file.path + part.member, file.location + member)
     if is_empty:  # a container that holds nothing was read all the same
-        yield IngestError(name, "is empty")
+        yield IngestError(file.path, "is empty")
 
 
 def location_of(path: Path) -> str:
@@ -78,8 +123,8 @@ def location_of(path: Path) -> str:
     return printable(os.path.realpath(path))
 
 
-def _opened(path: Path, name: str) -> tuple[bytes, str]:
-    """Returns content and location of a regular file; opening another kind of file does not wait for it."""
+def _bytes(path: Path, name: str) -> bytes:
+    """Returns the content of a regular file; opening another kind of file does not wait for it."""
     try:
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
@@ -88,18 +133,17 @@ def _opened(path: Path, name: str) -> tuple[bytes, str]:
             data = b"" if status.st_size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
         if max(status.st_size, len(data)) > MAX_FILE_BYTES:
             raise IngestError(name, f"is larger than {MAX_FILE_BYTES >> 20} MB: split it")
-        return data, location_of(path)
+        return data
     except (OSError, ValueError) as error:
-        raise IngestError(name, getattr(error, "strerror", None) or str(error)) from error
+        raise IngestError(name, getattr(error, "strerror", None) or str(error), may_pass=True) from error
 
 
 def _document(parsed: Parsed, path: str, location: str) -> Document:
-    title = parsed.title or find_title(parsed.text)
-    if title is None or len(title) > MAX_TITLE_CHARACTERS:
-        title = PurePath(path).stem
+    title = None if parsed.is_named_by_file else parsed.title or find_title(parsed.text)
+    is_named_by_file = title is None or len(title) > MAX_TITLE_CHARACTERS
     return Document(
         id=document_id(path, parsed.text),
-        title=title,
+        title=PurePath(path).stem if title is None or is_named_by_file else title,
         path=path,
         location=location,
         text=parsed.text,
@@ -108,4 +152,5 @@ def _document(parsed: Parsed, path: str, location: str) -> Document:
         sections=parsed.sections,
         language=parsed.language,
         note=parsed.note,
+        is_named_by_file=is_named_by_file,
     )

@@ -26,12 +26,15 @@ def printable(path: str | os.PathLike[str]) -> str:
     return _TRICKS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), name)
 
 
-def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[IngestError]]:
+def find_files(
+    paths: Iterable[str | os.PathLike[str]], *, leave_out: str | os.PathLike[str] | None = None
+) -> tuple[list[Path], list[IngestError]]:
     """Lists the files to read, folders in alphabetical order and searched to the bottom.
 
     In a folder, hidden files and folders are passed over, and links to folders or to files outside of it are not
-    followed. A file that is named twice is listed once. Returns the files and what was wrong with the rest: a
-    missing path, a link that leads out, a format that is not known.
+    followed; nor is the folder `leave_out`, the index, looked into. A file that is named twice is listed once.
+    Returns the files and what was wrong with the rest: a missing path, a link that leads out, a format that is not
+    known.
     """
     files: list[Path] = []
     errors: list[IngestError] = []
@@ -44,7 +47,7 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], lis
             errors.append(IngestError(printable(path), getattr(error, "strerror", None) or str(error)))
         else:
             if is_folder:
-                found, wrong = _in_folder(path)
+                found, wrong = _in_folder(path, None if leave_out is None else os.path.realpath(leave_out))
                 files += found
                 errors += wrong
                 if not found and not wrong:
@@ -71,7 +74,7 @@ def _expanded(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
             yield from map(Path, sorted(glob.glob(name, recursive=True)) or [name])  # noqa: PTH207  (Path.glob takes no absolute pattern)
 
 
-def _in_folder(top: Path) -> tuple[list[Path], list[IngestError]]:
+def _in_folder(top: Path, leave_out: str | None) -> tuple[list[Path], list[IngestError]]:
     found: list[Path] = []
     errors: list[IngestError] = []
 
@@ -80,7 +83,11 @@ def _in_folder(top: Path) -> tuple[list[Path], list[IngestError]]:
 
     root = os.path.join(os.path.realpath(top), "")  # noqa: PTH118  (a Path would drop the last slash)
     for folder, subfolders, names in os.walk(top, onerror=note_unreadable):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not name.startswith(".") and os.path.realpath(Path(folder, name)) != leave_out
+        )
         for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
             if path.is_symlink() and not os.path.realpath(path).startswith(root):
                 errors.append(

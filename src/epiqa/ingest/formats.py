@@ -10,6 +10,8 @@ from typing import cast
 from epiqa.errors import IngestError
 from epiqa.ingest.parsed import Parse, Parsed, Parts
 
+# To be raised with every change of what is read from a file: files that an older version read are read again.
+PARSER_VERSION = 1
 MAX_REASON_CHARACTERS = 300
 
 
@@ -44,6 +46,11 @@ BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.suffix
 def format_of(name: str) -> Format | None:
     """Returns the format of a file by its name, or None."""
     return BY_SUFFIX.get(PurePath(name).suffix.lower())
+
+
+def is_read(name: str) -> bool:
+    """Tells whether a file of that name is of a known format."""
+    return format_of(name) is not None
 
 
 def parts_of(data: bytes, name: str) -> Parts:

@@ -25,7 +25,8 @@ class Parsed:
     """The text of a document and what the file says of it; `types.Document` says what the fields mean.
 
     `date` and `title` are None where the file states none apart from its text. `member` is empty, or tells the
-    parts of a container apart: what follows the file's path, "/inner.txt" or "#12".
+    parts of a container apart: what follows the file's path, "/inner.txt" or "#12". `is_named_by_file` tells that
+    no line of the text is a title.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Parsed:
     language: str | None = None
     note: str | None = None
     member: str = ""
+    is_named_by_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pypdfium2
 from epiqa.errors import IngestError
 from epiqa.ingest.dates import find_date
 from epiqa.ingest.parsed import Builder, Parsed
+from epiqa.ingest.recognition import recognise
 
 # pdfium's sign for a hyphen at the end of a line; the word goes on in the next.
 _HYPHEN = re.compile("[\ufffe\x02]\r?\n")
@@ -26,23 +27,26 @@ def parse(data: bytes, name: str) -> Parsed:
     try:
         pdf = pypdfium2.PdfDocument(data)
         pages = [_page(pdf, number) for number in range(len(pdf))]
+        seen = {number: text for number in _without(pages) if (text := _recognised(pdf, number)).strip()}
         title = str(pdf.get_metadata_value("Title")).strip()
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise IngestError(name, "is encrypted: unlock it first") from error
         raise IngestError(name, f"is broken, or no PDF ({error})") from error
     builder = Builder()
+    pages = [seen.get(number, text) for number, text in enumerate(pages, start=1)]
     for text in pages:
         builder.page()
         builder.add(_BULLET.sub("- ", _HYPHEN.sub("", text)), gap="\n")
-    without = [number for number, text in enumerate(pages, start=1) if not text.strip()]
+    without = _without(pages)
     if len(without) == len(pages):
         raise IngestError(
             name,
             f"has no text on any page ({_pages(without)}): it may be a scan, which needs text recognition first",
         )
-    note = f"no text on {_pages(without)} of {len(pages)}, which may be scans" if without else None
-    parsed = builder.build(title=None if _NO_TITLE.match(title) else title, note=note)
+    notes = [f"{_pages(list(seen))} read by text recognition, which errs: quotes are of what it saw"] * bool(seen)
+    notes += [f"no text on {_pages(without)} of {len(pages)}, which may be scans"] * bool(without)
+    parsed = builder.build(title=None if _NO_TITLE.match(title) else title, note="; ".join(notes) or None)
     # A PDF knows no paragraphs: the date may open the first line, or the one after a title.
     return replace(parsed, date=find_date("\n\n".join(parsed.text.split("\n", 2)[:2])) or find_date(parsed.text))
 
@@ -54,6 +58,18 @@ def _page(pdf: pypdfium2.PdfDocument, number: int) -> str:
         return str(page.get_textpage().get_text_bounded())
     except pypdfium2.PdfiumError:
         return ""
+
+
+def _recognised(pdf: pypdfium2.PdfDocument, number: int) -> str:
+    try:
+        return recognise(pdf[number - 1])
+    except pypdfium2.PdfiumError:
+        return ""
+
+
+def _without(pages: list[str]) -> list[int]:
+    """Returns the numbers of the pages without text."""
+    return [number for number, text in enumerate(pages, start=1) if not text.strip()]
 
 
 def _pages(numbers: list[int]) -> str:

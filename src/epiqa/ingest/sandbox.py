@@ -6,6 +6,7 @@ started anew for the next one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -20,12 +21,14 @@ from typing import Any, NoReturn
 from epiqa.errors import IngestError
 from epiqa.ingest.formats import format_of, parts_of
 from epiqa.ingest.parsed import Parsed, Unreadable
+from epiqa.ingest.recognition import VARIABLE
 from epiqa.types import DocumentDate
 
 MAX_MEMORY_BYTES = 2 << 30
 MAX_TEXT_CHARACTERS = 50_000_000
 MAX_OUTPUT_BYTES = 1 << 30
 TIMEOUT_S = 60.0
+RECOGNITION_FACTOR = 10
 
 # Text is parsed in one pass, without a library: in this process. Beyond ASCII, though, normalising takes quadratic
 # time on long runs of combining marks, so only little of it is.
@@ -38,10 +41,19 @@ _BROKE = "broke the process that reads it"
 class Sandbox:
     """Parses one file after the other; a context that ends its process, which it starts when first needed.
 
-    `timeout_s` is for each document. `command` is what it runs, for tests.
+    `timeout_s` is for each document, and ten times as long with `tesseract`, the program that recognises text on
+    pages without any. `command` is what it runs, for tests.
     """
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        command: Sequence[str] | None = None,
+        tesseract: str | None = None,
+    ) -> None:
+        timeout_s *= RECOGNITION_FACTOR if tesseract else 1
+        self._tesseract = tesseract
         self._timeout_s = timeout_s
         limits = (MAX_MEMORY_BYTES, int(timeout_s) + 1, MAX_TEXT_CHARACTERS)
         self._command = command or [sys.executable, "-m", "epiqa.ingest.worker", *map(str, limits)]
@@ -59,7 +71,8 @@ class Sandbox:
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # and what it started
             self._process.communicate()
             self._process = None
         self._received.clear()
@@ -104,7 +117,8 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,  # Ctrl-C in the terminal is for this process alone
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: self._tesseract or ""},
             )
         assert self._process.stdin is not None
         try:
@@ -124,7 +138,7 @@ class Sandbox:
             searched = len(self._received)
             ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read")
+                raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read", may_pass=True)
             piece = os.read(descriptor, _PIECE_BYTES)
             if not piece:
                 self._fail(name)
@@ -146,9 +160,9 @@ class Sandbox:
         assert self._process is not None
         code = self._process.wait()
         if code == -signal.SIGXCPU:
-            raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read")
+            raise IngestError(name, f"takes more than {self._timeout_s:g} seconds to be read", may_pass=True)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        raise IngestError(name, f"{_BROKE} ({how})")
+        raise IngestError(name, f"{_BROKE} ({how})", may_pass=-code in (signal.SIGKILL, signal.SIGTERM))
 
 
 def _is_harmless(data: bytes, name: str) -> bool:

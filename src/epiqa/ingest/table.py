@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import PurePath
 
 from epiqa.errors import IngestError
 from epiqa.ingest.encodings import decode
@@ -38,7 +38,7 @@ def parse(data: bytes, name: str) -> Parsed:
                 columns = cells
     except csv.Error as error:
         raise IngestError(name, f"cannot be read as a table ({error})") from error
-    return builder.build(title=PurePath(name).stem)
+    return replace(builder.build(), is_named_by_file=True)
 
 
 def _line(cells: Sequence[str], columns: Sequence[str]) -> str:
