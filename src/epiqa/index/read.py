@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from epiqa.errors import IndexDamagedError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import generation as files
 from epiqa.index import sources, text
@@ -35,11 +34,7 @@ class Index:
 
         Raises IndexMissingError or IndexDamagedError.
         """
-        try:
-            return cls._open_current(directory)
-        except IndexDamagedError:
-            # A writer may have switched twice and collected the generation between two reads.
-            return cls._open_current(directory)
+        return files.settled(directory, lambda: cls._open_current(directory))
 
     @classmethod
     def _open_current(cls, directory: Path) -> Index:

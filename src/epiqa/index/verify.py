@@ -17,6 +17,10 @@ def verify(directory: Path) -> IndexInfo:
 
     Returns what the index holds; raises IndexMissingError or IndexDamagedError naming the first fault.
     """
+    return files.settled(directory, lambda: _verify_current(directory))
+
+
+def _verify_current(directory: Path) -> IndexInfo:
     generation, manifest = files.current(directory)
     for name, digest in manifest.files.items():
         files.check_file(directory, generation, name, digest)
