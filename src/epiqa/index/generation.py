@@ -221,8 +221,8 @@ def collect(directory: Path) -> None:
 def set_aside(directory: Path) -> Path | None:
     """Moves all generations, of whatever state, into a new folder inside `directory`; the caller holds the lock.
 
-    Returns that folder, None where there was nothing to move. `CURRENT` goes first: cut off after it, the rest counts
-    as damaged and can be set aside, too.
+    Returns that folder, None where there was nothing to move. `CURRENT` goes first: cut off after it, the rest
+    counts as damaged and can be set aside, too.
     """
     if _pointer(directory) in (None, _NONE_YET) and not any((directory / GENERATIONS).glob("g*")):
         return None
