@@ -2,10 +2,10 @@
 
     python fault_points.py POINTS.json
 
-strace counts the calls of each process by itself. So for each point a process is forked that first makes as many void
-calls of that kind as it takes for the one wanted to be number `MEDDLED`. A point is [folder, turn, call, which one of
-its kind]; "" as call is none, and "no-fsync" a commit with `fsync` left out. Prints a JSON array: for each point the
-exit status as `waitpid` has it, 0 done and 3 << 8 an EpiQAError, and that error's message.
+strace counts the calls of each process by itself. So for each point a process is forked that first makes as many
+void calls of that kind as it takes for the one wanted to be number `MEDDLED`. A point is [folder, turn, call, which
+one of its kind]; "" as call is none, and "no-fsync" a commit with `fsync` left out. Prints a JSON array: for each
+point the exit status as `waitpid` has it, 0 done and 3 << 8 an EpiQAError, and that error's message.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(folder: str, turn: int, call: str, which: int, report: int) -> int:
         void = getattr(ctypes.CDLL(None), call)
         for _ in range(MEDDLED - which):
             void(*[ctypes.c_long(-1)] * 5)
-    with open(os.devnull, "wb", buffering=0) as marks:
+    with Path(os.devnull).open("wb", buffering=0) as marks:
         marks.write(BEGIN)
         try:
             commit(Path(folder), turn)
@@ -54,7 +54,7 @@ def main(points: list[tuple[str, int, str, int]]) -> list[tuple[int, str]]:
             finally:
                 os._exit(status)
         os.close(theirs)
-        with open(ours, encoding="utf-8") as message:
+        with os.fdopen(ours, encoding="utf-8") as message:
             results.append((os.waitpid(child, 0)[1], message.read()))
     return results
 

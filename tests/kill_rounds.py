@@ -45,7 +45,7 @@ def killed(directory: Path, commit: Commit, turn: int, lines: int, after_s: floa
         finally:
             os._exit(1)
     os.close(theirs)
-    with open(ours, encoding="utf-8") as report:
+    with os.fdopen(ours, encoding="utf-8") as report:
         told = [report.readline() for _ in range(lines)]
         time.sleep(after_s)
         os.kill(writer, signal.SIGKILL)

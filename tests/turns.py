@@ -61,7 +61,7 @@ def commit_in_place(directory: Path, turn: int) -> None:
 
 
 def turn_of(index: Index) -> int:
-    """Returns the turn of an open index; raises AssertionError unless text, words and vectors are all of that turn."""
+    """Returns the turn of an open index; raises AssertionError unless text, words and vectors are all of it."""
     found = {document.path: index.text(document.id) or "" for document in index.documents()}
     turn = int(next(iter(found.values())).split()[0].removeprefix("turn"))
     wanted = texts(turn)

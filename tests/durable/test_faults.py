@@ -26,7 +26,7 @@ TURNS = (2, 0)
 
 
 class Point(NamedTuple):
-    """Call number `which` of its kind in a commit after `turn`; `is_before`: the old turn is live until it is done."""
+    """Call number `which` of its kind in a commit after `turn`; with `is_before`, that turn is live till then."""
 
     turn: int
     call: str

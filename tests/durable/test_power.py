@@ -1,4 +1,4 @@
-"""What a power loss would leave: the log of a commit's calls, read as a file system that forgets what was not synced."""
+"""What a power loss would leave: the log of a commit, read as a file system that forgets what was not synced."""
 
 from __future__ import annotations
 
