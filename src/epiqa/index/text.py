@@ -348,6 +348,48 @@ def iterate_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, Chunk]
         yield int(number), Chunk(document_id=document_id, start=start, end=end, quote=quote)
 
 
+def iterate_documents(connection: sqlite3.Connection) -> Iterator[tuple[Document, str]]:
+    """Yields every document, as it was stored, with its digest."""
+    rows = connection.execute(
+        "SELECT id, title, path, location, text, date, pages, language, note, digest FROM documents ORDER BY id"
+    )
+    for id_, title, path, location, whole, date, pages, language, note, digest_ in rows:
+        sections = connection.execute(
+            "SELECT start, label FROM sections WHERE document_id = ? ORDER BY start", (id_,)
+        ).fetchall()
+        yield (
+            Document(
+                id=id_,
+                title=title,
+                path=path,
+                location=location,
+                text=whole,
+                date=_date(date),
+                pages=tuple(json.loads(pages)),
+                sections=tuple((start, label) for start, label in sections),
+                language=language,
+                note=note,
+            ),
+            digest_,
+        )
+
+
+def orphans(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Returns table and document id of each row that belongs to a document that is not there."""
+    return [
+        (table, str(document_id))
+        for table in ("chunks", "sections")
+        for (document_id,) in connection.execute(
+            f"SELECT DISTINCT document_id FROM {table} WHERE document_id NOT IN (SELECT id FROM documents)"
+        )
+    ]
+
+
+def word_numbers(connection: sqlite3.Connection) -> set[int]:
+    """Returns the numbers of the chunks that the word index knows."""
+    return {int(number) for (number,) in connection.execute("SELECT rowid FROM words")}
+
+
 def _quoted(word: str) -> str:
     return '"' + _clean(word).replace('"', '""') + '"'
 
