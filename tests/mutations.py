@@ -3,8 +3,8 @@
     python mutations.py INDEX ROUNDS SEED checked|unchecked
 
 Each damage is undone before the next. `unchecked` leaves out the comparison of checksums, and must let damage pass
-or die of it. Each round's damage is printed before it is tried, and after that "found by open", "found by verify", or
-what was wrong; so a crash shows which damage it was.
+or die of it. Each round's damage is printed before it is tried, and after that "found by open", "found by verify",
+or what was wrong; so a crash shows which damage it was.
 """
 
 from __future__ import annotations

@@ -33,13 +33,15 @@ def add_paths(
     chunking: Chunking | None = None,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
+    rebuild: bool = False,
 ) -> IndexReport:
     """Adds files and folders to an index, making it where there is none.
 
     A file that was indexed before is replaced if its content changed; what it no longer holds, as a container, is
     removed. A file that cannot be read is noted in the index, and what was read of it before stays. `on_wait` is
-    called when another process is writing and this one must wait. Raises EpiQAError when not one document could be
-    read; the index then holds the documents that it held.
+    called when another process is writing and this one must wait. With `rebuild`, the index is made anew, of these
+    files alone; the one that was there, sound or damaged, is kept in a folder of its own. Raises EpiQAError when not
+    one document could be read; the index then holds the documents that it held.
     """
     files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
     if not files:
@@ -47,7 +49,7 @@ def add_paths(
     unchanged: list[str] = []
     removed: list[str] = []
     notes: list[tuple[str, str]] = []
-    with IndexWriter(Path(index), on_wait=on_wait) as writer, Sandbox() as sandbox:
+    with IndexWriter(Path(index), on_wait=on_wait, rebuild=rebuild) as writer, Sandbox() as sandbox:
 
         def new_documents(path: Path) -> Iterator[Document]:
             wrong: list[IngestError] = []
@@ -88,6 +90,7 @@ def add_paths(
         skipped=tuple((error.path, error.reason) for error in errors),
         removed=tuple(removed),
         notes=tuple(notes),
+        set_aside=str(writer.set_aside) if writer.set_aside else None,
     )
 
 

@@ -242,7 +242,8 @@ class IndexReport:
     """What became of each path that `build` or `add` was given; paths as the user gave them.
 
     `skipped` pairs a path with the reason, `notes` one that was read with what of it was not. `removed` were in a
-    container, such as a ZIP archive, and are no longer.
+    container, such as a ZIP archive, and are no longer. `set_aside` is the folder in which a rebuild left the index
+    that was there.
     """
 
     added: tuple[str, ...] = ()
@@ -251,6 +252,7 @@ class IndexReport:
     skipped: tuple[tuple[str, str], ...] = ()
     removed: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    set_aside: str | None = None
 
 
 class Embedder(Protocol):

@@ -125,6 +125,12 @@ def index_command(
         bool | None,
         typer.Option("--titles/--no-titles", help="Search a passage with its document's title, in a new index."),
     ] = None,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Build the index anew, of PATH... alone; the old one, damaged or not, is set aside."
+        ),
+    ] = False,
 ) -> None:
     """Add or update documents."""
 
@@ -139,6 +145,7 @@ def index_command(
             chunking=_chunking(chunk_words, titles),
             on_progress=advance,
             on_wait=say_waiting,
+            rebuild=rebuild,
         )
     print_report(report)
     info = EpiQA.open(index).info

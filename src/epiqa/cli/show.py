@@ -93,6 +93,8 @@ def print_report(report: IndexReport) -> None:
     ):
         if paths:
             say(f"{label} {len(paths)}: {_some(paths)}")
+    if report.set_aside:
+        say(f"The index that was there lies in {report.set_aside}; delete that folder when it is not needed.")
     for path, note in report.notes:
         say(f"note {path}: {note}", to=err)
     for path, reason in report.skipped:

@@ -5,6 +5,7 @@ Nothing here knows what the files of a generation mean.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -235,6 +236,20 @@ def set_aside(directory: Path) -> Path | None:
     disk.sync(folder)
     disk.sync(directory)
     return folder
+
+
+def put_back(directory: Path, folder: Path) -> None:
+    """Undoes `set_aside` unless a generation was made since; what cannot be moved stays in the folder."""
+    if _pointer(directory) not in (None, _NONE_YET):
+        return
+    with contextlib.suppress(OSError):
+        (directory / CURRENT).unlink(missing_ok=True)
+        if (directory / GENERATIONS).exists():
+            (directory / GENERATIONS).rmdir()
+        for name in (GENERATIONS, CURRENT):
+            if os.path.lexists(folder / name):
+                (folder / name).rename(directory / name)
+        folder.rmdir()
 
 
 def _number(name: str) -> int:

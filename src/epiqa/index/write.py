@@ -26,7 +26,7 @@ class IndexWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
     It starts as a copy of the live generation, or empty where there is none. With `rebuild` it always starts empty:
-    what was there, sound or damaged, is moved to the folder `set_aside` first.
+    what was there, sound or damaged, is moved to the folder `set_aside` first, and back where nothing is committed.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class IndexWriter:
             undo.callback(lock.release)
             if self._rebuild:
                 self.set_aside = files.set_aside(self._directory)
+                if self.set_aside:
+                    undo.callback(files.put_back, self._directory, self.set_aside)
             self._begin(undo)
             self._undo = undo.pop_all()
         return self
