@@ -40,8 +40,8 @@ def add_paths(
     A file that was indexed before is replaced if its content changed; what it no longer holds, as a container, is
     removed. A file that cannot be read is noted in the index, and what was read of it before stays. `on_wait` is
     called when another process is writing and this one must wait. With `rebuild`, the index is made anew, of these
-    files alone; the one that was there, sound or damaged, is kept in a folder of its own. Raises EpiQAError when not
-    one document could be read; the index then holds the documents that it held.
+    files alone; the one that was there, sound or damaged, is kept in a folder of its own. Raises EpiQAError when
+    not one document could be read; the index then holds the documents that it held.
     """
     files, errors = find_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
     if not files:
