@@ -44,7 +44,7 @@ def write_turns_in_place(directory: Path, until: float) -> list[int]:
 
 
 def read_turns(directory: Path, until: float) -> list[int]:
-    """Opens the index again and again, looks twice at each; returns how often, and how many turns one outlived."""
+    """Opens the index again and again, looks twice at each; returns how often, and what turns one outlived."""
     opened, outlived, last = 0, 0, 0
     while time.monotonic() < until:
         with closing(Index.open(directory)) as index:
