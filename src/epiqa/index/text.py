@@ -374,22 +374,6 @@ def iterate_documents(connection: sqlite3.Connection) -> Iterator[tuple[Document
         )
 
 
-def orphans(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Returns table and document id of each row that belongs to a document that is not there."""
-    return [
-        (table, str(document_id))
-        for table in ("chunks", "sections")
-        for (document_id,) in connection.execute(
-            f"SELECT DISTINCT document_id FROM {table} WHERE document_id NOT IN (SELECT id FROM documents)"
-        )
-    ]
-
-
-def word_numbers(connection: sqlite3.Connection) -> set[int]:
-    """Returns the numbers of the chunks that the word index knows."""
-    return {int(number) for (number,) in connection.execute("SELECT rowid FROM words")}
-
-
 def _quoted(word: str) -> str:
     return '"' + _clean(word).replace('"', '""') + '"'
 

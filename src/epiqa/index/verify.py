@@ -63,7 +63,7 @@ def _faults(connection: sqlite3.Connection, vectors: VectorIndex, manifest: file
     is_one_each = vectors.numbers() == numbers and len(vectors) == len(numbers)
     if not is_one_each or vectors.dimensions != manifest.dimensions:
         yield f"its {len(vectors)} vectors are not those of its {len(numbers)} chunks"
-    if text.word_numbers(connection) != numbers:
+    if {number for (number,) in connection.execute("SELECT rowid FROM words")} != numbers:
         yield f"its word index is not that of its {len(numbers)} chunks"
     wrong = ~(np.abs(vectors.lengths() - 1) <= LENGTH_TOLERANCE)  # NaN is wrong, too
     if wrong.any():
@@ -71,8 +71,10 @@ def _faults(connection: sqlite3.Connection, vectors: VectorIndex, manifest: file
 
 
 def _document_faults(connection: sqlite3.Connection) -> Iterator[str]:
-    for table, document_id in text.orphans(connection):
-        yield f"its table of {table} names document {document_id}, which it does not hold"
+    for table in ("chunks", "sections"):
+        owners = f"SELECT DISTINCT document_id FROM {table} WHERE document_id NOT IN (SELECT id FROM documents)"
+        for (document_id,) in connection.execute(owners):
+            yield f"its table of {table} names document {document_id}, which it does not hold"
     for document, digest in text.iterate_documents(connection):
         if not document.id or sources.digest(document) != digest:
             yield f"document {document.id} is not what was read from {document.path}"
