@@ -143,6 +143,15 @@ def test_only_rebuild_sets_a_damaged_index_aside(memory_path: Path) -> None:
         assert [index.text(document.id) for document in index.documents()] == [NEW]
 
 
+def test_text_that_is_damaged_while_it_is_open_is_an_error_of_ours(directory: Path) -> None:
+    with closing(Index.open(directory)) as index:
+        (path,) = directory.rglob("text.sqlite")
+        path.write_bytes(bytes(path.stat().st_size))  # in place: the open file is the same
+        for look in (index.documents, lambda: index.search_words(["masks"], 5), lambda: index.text("0.txt")):
+            with pytest.raises(IndexDamagedError, match=r"g000002/text\.sqlite: .*--rebuild"):
+                look()
+
+
 def test_the_command_rebuilds_and_says_where_the_old_index_lies(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
