@@ -25,7 +25,7 @@ WRITERS, READERS = 2, 8
 def write_turns(directory: Path, until: float) -> list[int]:
     """Makes turn after turn until it is time, each the one after what is there; returns how many."""
     made = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until or not made:
         with IndexWriter(directory) as writer:
             with closing(Index.open(directory)) as index:  # nobody else writes meanwhile
                 turn = turn_of(index)
