@@ -40,6 +40,7 @@ def test_json_says_what_became_of_each_file(run: Run, folder: Path) -> None:
         "skipped",
         "notes",
         "left",
+        "set_aside",
         "index",
     ]
     assert first["added"] == [str(folder / "a.txt"), str(folder / "b.txt")]

@@ -6,9 +6,9 @@ After Kamath, Jia & Liang 2020. The bundled weights are fitted by `training/cali
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from epiqa import disk
 from epiqa.errors import EpiQAError, IndexDamagedError
 from epiqa.models import read_bundled
 from epiqa.types import Passage, Span
@@ -78,32 +79,35 @@ def bundled_calibration() -> Calibration:
 
 
 def read_calibration(path: Path) -> Calibration | None:
-    """Returns the calibration in a file, None when there is no file; raises IndexDamagedError for a bad one."""
+    """Returns the calibration in a file, None when there is no file.
+
+    Raises IndexDamagedError for one that is not to the letter what `write_calibration` wrote.
+    """
     try:
-        return Calibration.from_json(path.read_text("utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        found = Calibration.from_json(text)
+        if text != _sealed(found):
+            raise ValueError("it is not what was written")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise IndexDamagedError(
             f"{path} is not a calibration ({error}): delete it to go back to the bundled one"
         ) from error
+    return found
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
-    """Puts a calibration in the place of the one in the file, in one step."""
+    """Puts a calibration, with its SHA-256, in the place of the one in the file, in one step."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
-            new = Path(file.name)
-            file.write(calibration.to_json())
-            file.flush()
-            os.fsync(file.fileno())
+        disk.replace_file(path, _sealed(calibration).encode(), suffix=f".{uuid.uuid4().hex}")
     except OSError as error:
         raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error
-    try:
-        new.replace(path)
-    except OSError as error:
-        new.unlink()
-        raise EpiQAError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _sealed(calibration: Calibration) -> str:
+    digest = hashlib.sha256(calibration.to_json().encode()).hexdigest()
+    return json.dumps(asdict(calibration) | {"sha256": digest}, indent=2) + "\n"
 
 
 def features(spans: Sequence[Span], passages: Sequence[Passage]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -33,6 +34,7 @@ def add_paths(
     chunking: Chunking | None = None,
     prune: bool = False,
     ocr: bool = False,
+    rebuild: bool = False,
     on_progress: OnProgress | None = None,
     on_wait: Callable[[], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -48,7 +50,9 @@ def add_paths(
     that fit a pattern. Raises EpiQAError, and changes nothing, when one of the paths does not exist or a folder is
     empty that was not, for that may be a disk that is not there.
 
-    With `ocr`, pages of a PDF without text are read by tesseract; raises EpiQAError where that is missing.
+    With `ocr`, pages of a PDF without text are read by tesseract; raises EpiQAError where that is missing. With
+    `rebuild`, the index is made anew, of these files alone; the one that was there, sound or damaged, is kept in a
+    folder of its own.
 
     `on_progress` is called with the number of files done, of all files, and the file at hand, and `on_wait` when
     another process is writing and this one must wait. `should_stop` is asked every now and then: once it returns
@@ -68,6 +72,7 @@ def add_paths(
         embedder=embedder,
         chunking=chunking,
         ocr=ocr,
+        rebuild=rebuild,
         is_removed=is_removed,
         emptied=[root for root in roots if root.is_empty()],
         on_progress=on_progress,
@@ -87,6 +92,7 @@ def update_files(
     embedder: Embedder | str | None = None,
     chunking: Chunking | None = None,
     ocr: bool = False,
+    rebuild: bool = False,
     is_removed: IsRemoved | None = None,
     emptied: Sequence[Root] = (),
     on_progress: OnProgress | None = None,
@@ -101,7 +107,7 @@ def update_files(
     ledger = Ledger()
     ledger.skipped += [(error.path, error.reason) for error in errors]
     sandbox = Sandbox(tesseract=find_tesseract() if ocr else None)
-    with IndexWriter(Path(index), on_wait=on_wait) as writer, sandbox:
+    with IndexWriter(Path(index), on_wait=on_wait, rebuild=rebuild) as writer, sandbox:
         for root in emptied:
             if any(root.covers(os.fsdecode(file.name)) for file in writer.sources.files()):
                 raise EpiQAError(
@@ -123,7 +129,8 @@ def update_files(
             if (shown := writer.path_of(document_id)) != path:
                 ledger.notes.append((path, f"has the same content as {shown}: it is indexed once"))
         _commit(writer)
-        return ledger.report(writer.info)
+        set_aside = str(writer.set_aside) if writer.set_aside else None
+        return replace(ledger.report(writer.info), set_aside=set_aside)
 
 
 def _nothing_indexed(errors: Sequence[IngestError]) -> EpiQAError:

@@ -251,7 +251,8 @@ class IndexReport:
     path with the reason, `notes` one that was read with what is to be said of it. `removed` were in a container,
     such as a ZIP archive, or in a folder, and are no longer; `moved` pairs an earlier path with that which took its
     place. `left` counts the files that were not reached because `add_paths` was told to stop. `index` is what the
-    index then holds, None if there is none.
+    index then holds, None if there is none. `set_aside` is the folder in which a rebuild left the index that was
+    there.
     """
 
     added: tuple[str, ...] = ()
@@ -263,6 +264,7 @@ class IndexReport:
     moved: tuple[tuple[str, str], ...] = ()
     left: int = 0
     index: IndexInfo | None = None
+    set_aside: str | None = None
 
 
 class Embedder(Protocol):

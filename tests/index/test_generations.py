@@ -96,7 +96,7 @@ for moment in itertools.count(1):
     shutil.copytree(root / "base", directory)
     child = os.fork()
     if child == 0:
-        Path.write_bytes, Path.write_text = halved(Path.write_bytes), halved(Path.write_text)
+        Path.write_bytes = halved(Path.write_bytes)
         shutil.copyfile, shutil.rmtree = copy_twice, remove_slowly
         left = moment
         sys.settrace(trace)
@@ -248,7 +248,7 @@ def test_killed_at_any_moment_old_or_new_is_whole_and_the_next_writer_cleans_up(
         write(copy, {"d.txt": "ferries sail"})
         assert contents(copy) == before | {"d.txt": "ferries sail"}
         number = 4 if before == NEW else 3
-        assert generations(copy) == [f"g{number - 1:06d}", f"g{number:06d}"]
+        assert generations(copy) == [f"g{number:06d}"]
         assert sorted(path.name for path in copy.iterdir()) == ["CURRENT", "LOCK", "generations"]
 
 
@@ -305,7 +305,7 @@ def test_a_first_writer_without_commit_makes_no_index(tmp_path: Path) -> None:
     with IndexWriter(tmp_path / "new") as writer:
         writer.set_embedder(EMBEDDER)
         put(writer, "a.txt", OLD["a.txt"])
-    assert tree(tmp_path / "new") == {"generations": b""}
+    assert tree(tmp_path / "new") == {"CURRENT": b"g000000\n", "generations": b""}
     with pytest.raises(IndexMissingError):
         Index.open(tmp_path / "new")
 
@@ -315,7 +315,7 @@ def test_an_open_index_keeps_answering_from_its_generation(directory: Path) -> N
         write(directory, NEW)
         write(directory, {"b.txt": "nothing of before"})
         write(directory, {"a.txt": "nothing of before either"})
-        assert generations(directory) == ["g000004", "g000005"]
+        assert generations(directory) == ["g000005"]
         assert index.info.generation == "g000002"
         assert {document.path: index.text(document.id) for document in index.documents()} == OLD
         for path, text in OLD.items():
@@ -422,8 +422,6 @@ def test_no_flipped_byte_goes_unseen(directory: Path, name: str) -> None:
             data = bytearray(whole)
             data[place] ^= bit
             path.write_bytes(data)
-            if name == "CURRENT" and data.split() == whole.split():
-                continue  # white space for other white space
             with pytest.raises(IndexDamagedError):
                 Index.open(directory)
     path.write_bytes(whole)
@@ -431,6 +429,8 @@ def test_no_flipped_byte_goes_unseen(directory: Path, name: str) -> None:
 
 
 def test_an_older_generation_cannot_pass_for_the_live_one(directory: Path) -> None:
+    write(directory / "older", {"a.txt": OLD["a.txt"]})
+    (directory / "older" / "generations" / "g000001").rename(directory / "generations" / "g000001")
     current = directory / "CURRENT"
     current.write_text(current.read_text().replace("g000002", "g000001"))
     with pytest.raises(IndexDamagedError, match=r"g000001/manifest\.json is not the one"):
@@ -572,7 +572,7 @@ def test_writers_in_threads_lose_nothing(directory: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert contents(directory) == OLD | {f"{n}.txt": f"notice{n}" for n in range(6)}
-    assert generations(directory) == ["g000007", "g000008"]
+    assert generations(directory) == ["g000008"]
 
 
 def test_a_writer_that_waited_too_long_says_so(directory: Path) -> None:
@@ -632,7 +632,7 @@ def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Path, "write_bytes"), (Path, "write_text"), (os, "fsync")])
+@pytest.mark.parametrize(("owner", "name"), [(Path, "write_bytes"), (os, "fsync")])
 def test_a_full_disk_changes_nothing(
     directory: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> None:
@@ -641,9 +641,7 @@ def test_a_full_disk_changes_nothing(
     with pytest.raises(EpiQAError, match="No space left"):
         write(directory, NEW)
     monkeypatch.undo()
-    after = tree(directory)
-    after.pop("CURRENT.next", None)
-    assert after == before
+    assert tree(directory) == before
     assert contents(directory) == OLD
     write(directory, {"c.txt": NEW["c.txt"]})
     assert contents(directory) == OLD | {"c.txt": NEW["c.txt"]}

@@ -44,7 +44,12 @@ Titles = Annotated[
 Prune = Annotated[
     bool, typer.Option("--prune", help="Remove documents whose files are gone from these folders and patterns.")
 ]
-
+Rebuild = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild", help="Build the index anew, of PATH... alone; the old one, damaged or not, is set aside."
+    ),
+]
 Ocr = Annotated[bool, typer.Option("--ocr", help="Read PDF pages without text by the program tesseract.")]
 
 
@@ -53,6 +58,7 @@ def index_command(
     index: IndexOption = DEFAULT_INDEX,
     prune: Prune = False,
     ocr: Ocr = False,
+    rebuild: Rebuild = False,
     as_json: JsonOption = False,
     embedder: EmbedderOption = None,
     chunk_words: ChunkWords = None,
@@ -68,6 +74,7 @@ def index_command(
             chunking=_chunking(chunk_words, titles),
             prune=prune,
             ocr=ocr,
+            rebuild=rebuild,
             on_progress=interrupt.working(advance),
             on_wait=lambda: interrupt.waiting(index),
             should_stop=interrupt.is_set,

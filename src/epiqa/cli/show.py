@@ -81,6 +81,7 @@ def report_as_json(report: IndexReport) -> dict[str, Any]:
         "skipped": [{"path": path, "reason": reason} for path, reason in report.skipped],
         "notes": [{"path": path, "note": note} for path, note in report.notes],
         "left": report.left,
+        "set_aside": report.set_aside,
         "index": info and {"generation": info.generation, "documents": info.documents, "chunks": info.chunks},
     }
 
@@ -92,6 +93,8 @@ def print_report(report: IndexReport) -> None:
             say(f"{label} {len(paths)}: {_some(paths)}")
     if report.unchanged:
         say(f"unchanged {len(report.unchanged)}: {_some(report.unchanged)}")
+    if report.set_aside:
+        say(f"The index that was there lies in {report.set_aside}; delete that folder when it is not needed.")
     _print_remarks("note", report.notes)
     _print_remarks("skipped", report.skipped)
 

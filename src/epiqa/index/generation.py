@@ -5,14 +5,19 @@ Nothing here knows what the files of a generation mean.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from epiqa import disk
 from epiqa.errors import EpiQAError, IndexDamagedError, IndexFormatError, IndexMissingError
 from epiqa.types import DEFAULT_CHUNKING, Chunking, IndexInfo
 
@@ -24,6 +29,12 @@ GENERATIONS = "generations"
 VECTORS = "vectors.faiss"
 TEXT = "text.sqlite"
 _NAME = re.compile(r"g\d{6,}")
+_POINTER = re.compile(rb"(g\d{6,}) ([0-9a-f]{64})\n")
+# What `CURRENT` holds until the first generation is whole: without it, a first writer that was killed could not be
+# told from an index that lost its `CURRENT`.
+_NONE_YET = b"g000000\n"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +69,12 @@ class Manifest:
 def damaged(directory: Path, what: str) -> IndexDamagedError:
     """Makes the error that names the damage and the way out."""
     return IndexDamagedError(
-        f"the index in {directory} is damaged: {what}. Nothing was deleted; move that folder away and build it"
-        f" anew: epiqa index PATH… --index {directory}"
+        f"the index in {directory} is damaged: {what}. Nothing was deleted; set it aside and {_anew(directory)}"
     )
+
+
+def _anew(directory: Path) -> str:
+    return f"build it anew: epiqa index PATH… --index {directory} --rebuild"
 
 
 def sha256(path: Path) -> str:
@@ -78,24 +92,28 @@ def current(directory: Path) -> tuple[Path, Manifest]:
     Raises IndexMissingError when there is none, IndexDamagedError when it is not what `CURRENT` says.
     """
     try:
-        words = (directory / CURRENT).read_text("ascii").split()
+        pointer = (directory / CURRENT).read_bytes()
     except FileNotFoundError as error:
-        if any((directory / GENERATIONS).glob(f"*/{MANIFEST}")):
+        if any((directory / GENERATIONS).glob("g*")):
             raise damaged(directory, f"{CURRENT} is missing, and {GENERATIONS}/ is not empty") from error
-        raise IndexMissingError(
-            f"there is no index in {directory}: build one with epiqa index PATH… --index {directory}"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
+        raise _missing(directory) from error
+    except OSError as error:
         raise damaged(directory, f"{CURRENT} cannot be read ({error})") from error
-    if len(words) != 2 or not _NAME.fullmatch(words[0]):
+    if pointer == _NONE_YET:
+        raise _missing(directory)
+    match = _POINTER.fullmatch(pointer)
+    if match is None:
         raise damaged(directory, f"{CURRENT} does not name a generation")
-    generation = directory / GENERATIONS / words[0]
+    name, digest = (part.decode() for part in match.groups())
+    generation = directory / GENERATIONS / name
     try:
         data = (generation / MANIFEST).read_bytes()
     except OSError as error:
-        raise damaged(directory, f"{words[0]}/{MANIFEST} cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != words[1]:
-        raise damaged(directory, f"{words[0]}/{MANIFEST} is not the one that {CURRENT} names")
+        raise damaged(
+            directory, f"{name}/{MANIFEST}, which {CURRENT} names, cannot be read ({error.strerror})"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise damaged(directory, f"{name}/{MANIFEST} is not the one that {CURRENT} names")
     try:
         fields = dict(json.loads(data))
         _check_format(directory, fields.get("format"))
@@ -104,10 +122,37 @@ def current(directory: Path) -> tuple[Path, Manifest]:
     except IndexFormatError:
         raise
     except (ValueError, TypeError, AttributeError, EpiQAError) as error:
-        raise damaged(directory, f"{words[0]}/{MANIFEST} is not a manifest ({error})") from error
+        raise damaged(directory, f"{name}/{MANIFEST} is not a manifest ({error})") from error
     if missing:
-        raise damaged(directory, f"{words[0]}/{MANIFEST} does not list {min(missing)}")
+        raise damaged(directory, f"{name}/{MANIFEST} does not list {min(missing)}")
     return generation, manifest
+
+
+def _missing(directory: Path) -> IndexMissingError:
+    return IndexMissingError(
+        f"there is no index in {directory}: build one with epiqa index PATH… --index {directory}"
+    )
+
+
+def settled(directory: Path, look: Callable[[], T]) -> T:
+    """Calls `look`, again where a writer made another generation the live one while it found damage.
+
+    For that writer has then removed the generation that `look` had begun to read.
+    """
+    while True:
+        seen = _pointer(directory)
+        try:
+            return look()
+        except IndexDamagedError:
+            if _pointer(directory) == seen:
+                raise
+
+
+def _pointer(directory: Path) -> bytes | None:
+    try:
+        return (directory / CURRENT).read_bytes()
+    except OSError:
+        return None
 
 
 def _check_format(directory: Path, found: object) -> None:
@@ -117,8 +162,7 @@ def _check_format(directory: Path, found: object) -> None:
         age = "an older" if found < FORMAT else "a newer"
         raise IndexFormatError(
             f"the index in {directory} was made by {age} version of epiqa (format {found}, this one reads"
-            f" {FORMAT}). Nothing was deleted; move that folder away and build it anew: epiqa index PATH…"
-            f" --index {directory}"
+            f" {FORMAT}). Nothing was deleted; set it aside and {_anew(directory)}"
         )
 
 
@@ -139,6 +183,8 @@ def prepare(directory: Path) -> Path:
     """
     root = directory / GENERATIONS
     root.mkdir(parents=True, exist_ok=True)
+    if not (directory / CURRENT).exists():
+        disk.replace_file(directory / CURRENT, _NONE_YET)
     live = _live_name(directory)
     names = sorted((path.name for path in root.iterdir() if _NAME.fullmatch(path.name)), key=_number)
     for name in names:
@@ -154,22 +200,56 @@ def publish(directory: Path, generation: Path, manifest: Manifest) -> None:
     data = json.dumps(asdict(manifest), indent=2).encode()
     (generation / MANIFEST).write_bytes(data)
     for path in sorted(generation.iterdir()):
-        _sync(path)
-    _sync(generation)
-    _sync(generation.parent)
-    following = directory / f"{CURRENT}.next"
-    following.write_text(f"{generation.name} {hashlib.sha256(data).hexdigest()}\n", encoding="ascii")
-    _sync(following)
-    following.replace(directory / CURRENT)
-    _sync(directory)
+        disk.sync(path)
+    disk.sync(generation)
+    disk.sync(generation.parent)
+    pointer = f"{generation.name} {hashlib.sha256(data).hexdigest()}\n"
+    disk.replace_file(directory / CURRENT, pointer.encode())
 
 
 def collect(directory: Path) -> None:
-    """Removes all generations but the live one and the one before it, which a reader may be opening."""
+    """Removes all generations but the live one.
+
+    A process that has one of them open reads on from it: the system keeps the files until the last one closes them.
+    One that was about to open it opens the live one instead (see `settled`).
+    """
     live = _number(_live_name(directory))
     for path in (directory / GENERATIONS).iterdir():
-        if _NAME.fullmatch(path.name) and _number(path.name) < live - 1:
+        if _NAME.fullmatch(path.name) and _number(path.name) < live:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Moves all generations, of whatever state, into a new folder inside `directory`; the caller holds the lock.
+
+    Returns that folder, None where there was nothing to move. `CURRENT` goes first: cut off after it, the rest
+    counts as damaged and can be set aside, too.
+    """
+    if _pointer(directory) in (None, _NONE_YET) and not any((directory / GENERATIONS).glob("g*")):
+        return None
+    now = datetime.datetime.now(datetime.timezone.utc)
+    folder = directory / f"set-aside-{now:%Y%m%dT%H%M%S.%fZ}"
+    folder.mkdir()
+    for name in (CURRENT, GENERATIONS):
+        if os.path.lexists(directory / name):
+            (directory / name).rename(folder / name)
+    disk.sync(folder)
+    disk.sync(directory)
+    return folder
+
+
+def put_back(directory: Path, folder: Path) -> None:
+    """Undoes `set_aside` unless a generation was made since; what cannot be moved stays in the folder."""
+    if _pointer(directory) not in (None, _NONE_YET):
+        return
+    with contextlib.suppress(OSError):
+        (directory / CURRENT).unlink(missing_ok=True)
+        if (directory / GENERATIONS).exists():
+            (directory / GENERATIONS).rmdir()
+        for name in (GENERATIONS, CURRENT):
+            if os.path.lexists(folder / name):
+                (folder / name).rename(directory / name)
+        folder.rmdir()
 
 
 def _number(name: str) -> int:
@@ -186,11 +266,3 @@ def _live_name(directory: Path) -> str:
         return (directory / CURRENT).read_text("ascii").split()[0]
     except FileNotFoundError:
         return "g"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from epiqa.errors import IndexDamagedError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import generation as files
 from epiqa.index import sources, text
@@ -19,7 +19,10 @@ from epiqa.types import DocumentInfo, Passage, Vectors
 class Index:
     """Searches by vector and by words, and gives text by number. Safe for several threads."""
 
-    def __init__(self, manifest: files.Manifest, vectors: VectorIndex, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, directory: Path, manifest: files.Manifest, vectors: VectorIndex, connection: sqlite3.Connection
+    ) -> None:
+        self._directory = directory
         self.info = manifest.info
         self.embedder_name = manifest.embedder
         self.chunking = manifest.chunking
@@ -35,11 +38,7 @@ class Index:
 
         Raises IndexMissingError or IndexDamagedError.
         """
-        try:
-            return cls._open_current(directory)
-        except IndexDamagedError:
-            # A writer may have switched twice and collected the generation between two reads.
-            return cls._open_current(directory)
+        return files.settled(directory, lambda: cls._open_current(directory))
 
     @classmethod
     def _open_current(cls, directory: Path) -> Index:
@@ -51,13 +50,24 @@ class Index:
             connection = text.open_for_reading(generation / files.TEXT)
         except sqlite3.Error as error:
             raise files.damaged(directory, f"{generation.name}/{files.TEXT}: {error}") from error
-        return cls(manifest, vectors, connection)
+        return cls(directory, manifest, vectors, connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Lets one thread at a time read the text; a disk that fails after the checksums held is damage, too."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.ProgrammingError:  # such as a call after `close`
+                raise
+            except sqlite3.DatabaseError as error:
+                raise files.damaged(self._directory, f"{self.info.generation}/{files.TEXT}: {error}") from error
 
     def search_vector(self, vector: Vectors, top_k: int, within: Filter = EVERYTHING) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
         if not within:
             return self._vectors.search(vector, top_k)
-        with self._lock:
+        with self._reading():
             numbers = text.numbers(self._connection, within)
         return self._vectors.search(vector, top_k, numbers)
 
@@ -65,12 +75,12 @@ class Index:
         self, words: Sequence[str], top_k: int, within: Filter = EVERYTHING
     ) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words or phrases, best first."""
-        with self._lock:
+        with self._reading():
             return text.search(self._connection, words, top_k, within, with_title=self.chunking.with_title)
 
     def has_word(self, word: str) -> bool:
         """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
-        with self._lock:
+        with self._reading():
             return text.has_word(self._connection, word)
 
     def stem(self, word: str) -> str:
@@ -79,37 +89,37 @@ class Index:
 
     def stems(self, initial: str) -> list[str]:
         """Returns the stems of all words that begin with a character."""
-        with self._lock:
+        with self._reading():
             if initial not in self._stems:  # kept: to list them, SQLite reads where each of them stands
                 self._stems[initial] = text.stems(self._connection, initial)
             return self._stems[initial]
 
     def count_documents(self, within: Filter) -> int:
         """Returns how many documents meet a filter."""
-        with self._lock:
+        with self._reading():
             return text.count_documents(self._connection, within)
 
     def unknown_documents(self, names: Sequence[str]) -> list[str]:
         """Returns those of the names that no document has for its id, path, or file name."""
-        with self._lock:
+        with self._reading():
             return text.unknown_documents(self._connection, names)
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Returns the chunks of the given numbers as passages without scores."""
-        with self._lock:
+        with self._reading():
             return text.fetch(self._connection, numbers)
 
     def documents(self) -> list[DocumentInfo]:
         """Returns all documents, by path."""
-        with self._lock:
+        with self._reading():
             return text.list_documents(self._connection)
 
     def unread(self) -> list[tuple[str, str]]:
         """Returns path and reason of each file that could not be read, by path."""
-        with self._lock:
+        with self._reading():
             return sources.list_unread(self._connection)
 
     def text(self, document_id: str) -> str | None:
         """Returns the whole text of a document, or None when there is none of that id."""
-        with self._lock:
+        with self._reading():
             return text.document_text(self._connection, document_id)

@@ -381,6 +381,34 @@ def iterate_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, Chunk]
         yield int(number), Chunk(document_id=document_id, start=start, end=end, quote=quote)
 
 
+def iterate_documents(connection: sqlite3.Connection) -> Iterator[tuple[Document, str]]:
+    """Yields every document, as it was stored, with its digest; without its location, for it may have several."""
+    rows = connection.execute(
+        "SELECT id, title, is_named_by_file, path, text, date, pages, language, note, digest FROM documents"
+        " ORDER BY id"
+    )
+    for id_, title, is_named_by_file, path, whole, date, pages, language, note, digest_ in rows:
+        sections = connection.execute(
+            "SELECT start, label FROM sections WHERE document_id = ? ORDER BY start", (id_,)
+        ).fetchall()
+        yield (
+            Document(
+                id=id_,
+                title=title,
+                path=path,
+                location="",
+                text=whole,
+                date=_date(date),
+                pages=tuple(json.loads(pages)),
+                sections=tuple((start, label) for start, label in sections),
+                language=language,
+                note=note,
+                is_named_by_file=bool(is_named_by_file),
+            ),
+            digest_,
+        )
+
+
 def _quoted(word: str) -> str:
     return '"' + _clean(word).replace('"', '""') + '"'
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from epiqa.index import generation as files
 from epiqa.types import Vectors
+
+_PER_PIECE = 1 << 16
 
 
 class VectorIndex:
@@ -49,6 +52,15 @@ class VectorIndex:
     def numbers(self) -> set[int]:
         """Returns the chunk numbers that have a vector."""
         return set(faiss.vector_to_array(self._flat.id_map).tolist())
+
+    def lengths(self) -> NDArray[np.float32]:
+        """Returns the length of every vector, shape (vectors,)."""
+        stored = faiss.downcast_index(self._flat.index)
+        pieces = [
+            np.linalg.norm(stored.reconstruct_n(first, min(_PER_PIECE, len(self) - first)), axis=1)
+            for first in range(0, len(self), _PER_PIECE)
+        ]
+        return np.concatenate([np.empty(0, dtype=np.float32), *pieces])
 
     def add(self, numbers: Sequence[int], vectors: Vectors) -> None:
         self._flat.add_with_ids(np.ascontiguousarray(vectors), np.array(numbers, dtype=np.int64))

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from epiqa import disk
 from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
 from epiqa.index import sources, text
@@ -25,7 +26,8 @@ LOCK_TIMEOUT_S = 600.0
 class IndexWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
-    It starts as a copy of the live generation, or empty where there is none.
+    It starts as a copy of the live generation, or empty where there is none. With `rebuild` it always starts empty:
+    what was there, sound or damaged, is moved to the folder `set_aside` first, and back where nothing is committed.
     """
 
     def __init__(
@@ -34,10 +36,13 @@ class IndexWriter:
         *,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_wait: Callable[[], None] | None = None,
+        rebuild: bool = False,
     ) -> None:
         self._directory = directory
         self._lock_timeout_s = lock_timeout_s
         self._on_wait = on_wait
+        self._rebuild = rebuild
+        self.set_aside: Path | None = None
         self.embedder = ""
         self.fingerprint: str | None = None
         self.chunking = DEFAULT_CHUNKING
@@ -48,10 +53,14 @@ class IndexWriter:
 
     def __enter__(self) -> IndexWriter:
         with self.translated(), ExitStack() as undo:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self._directory)
             lock = FileLock(self._directory / files.LOCK)
             self._acquire(lock)
             undo.callback(lock.release)
+            if self._rebuild:
+                self.set_aside = files.set_aside(self._directory)
+                if self.set_aside:
+                    undo.callback(files.put_back, self._directory, self.set_aside)
             self._begin(undo)
             self._undo = undo.pop_all()
         return self
@@ -143,9 +152,9 @@ class IndexWriter:
 
     def remove(self, document_id: str) -> bool:
         """Removes a document; returns False when there is none of that id."""
-        if not text.has_document(self._connection, document_id):
-            return False
         with self.translated():
+            if not text.has_document(self._connection, document_id):
+                return False
             self.sources.forget(document_id)
             self._vectors.remove(text.delete(self._connection, document_id))
             self._is_changed = True

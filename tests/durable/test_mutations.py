@@ -1,0 +1,41 @@
+"""Damaged files of an index: each damage is found and its file named, none is deadly, and nothing is deleted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from epiqa.confidence import bundled_calibration, write_calibration
+from epiqa.pipeline import CALIBRATION
+from turns import Program, commit, whole_turn
+
+
+@pytest.fixture
+def index(memory_path: Path) -> Path:
+    directory = memory_path / "index"
+    for turn in range(1, 3):
+        commit(directory, turn)
+    write_calibration(bundled_calibration(), directory / CALIBRATION)
+    return directory
+
+
+def test_every_damage_is_found_and_its_file_named(program: Program, index: Path, is_long: bool) -> None:
+    rounds = 10_000 if is_long else 300
+    lines = program("mutations.py", index, rounds, 1, "checked").splitlines()
+    results = Counter(line.partition(": ")[2] for line in lines)
+    assert set(results) <= {"found by open", "found by verify"}, [line for line in lines if "found by" not in line]
+    assert len(lines) == rounds
+    files = {line.split()[0] for line in lines}
+    assert {"CURRENT", CALIBRATION} < files
+    assert files == {str(path.relative_to(index)) for path in index.rglob("*") if path.is_file()} - {"LOCK"}
+    assert whole_turn(index) == 2
+
+
+def test_without_checksums_damage_passes_or_kills(program: Program, index: Path) -> None:
+    try:
+        lines = program("mutations.py", index, 300, 1, "unchecked").splitlines()
+    except AssertionError:
+        return  # the process died of it
+    assert any("NOT FOUND" in line for line in lines)
