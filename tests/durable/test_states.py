@@ -32,7 +32,9 @@ class IndexAndDictionary(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="epiqa-test-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
+        )
         self.directory = self.folder / "0"
         self.committed: dict[str, Lines] = {}
         self.pending: dict[str, Lines] = {}
@@ -124,12 +126,14 @@ class IndexAndDictionary(RuleBasedStateMachine):
             np.testing.assert_allclose([cosine for _, cosine in nearest], np.sort(cosines)[::-1], atol=1e-5)
 
     def teardown(self) -> None:
-        self.close_writer()
-        self.reopen()
-        if self.index is not None:
-            with closing(self.index):
-                self.search(WORDS[0])
-        shutil.rmtree(self.folder)
+        try:
+            self.close_writer()
+            self.reopen()
+            if self.index is not None:
+                with closing(self.index):
+                    self.search(WORDS[0])
+        finally:
+            shutil.rmtree(self.folder)
 
 
 def test_an_index_does_what_a_dictionary_would(is_long: bool) -> None:
