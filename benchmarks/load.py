@@ -4,9 +4,9 @@
     python benchmarks/load.py --at-once [--people 200]                    # each asks once, all in the same moment
     python benchmarks/load.py --url http://127.0.0.1:7860                 # a page that is running already
 
-Starts `epiqa serve` on the seeds, unless told where a page is, and asks as a browser or curl would: a POST, then the
-answer as server-sent events. A person's time is from the question sent to the answer received. No question is asked
-twice. Who is slow to get an answer asks the next one as soon as it is there.
+Starts `epiqa serve` on the seeds, unless told where a page is, and asks as a browser or curl would: a POST, then
+the answer as server-sent events. A person's time is from the question sent to the answer received. No question is
+asked twice. Who is slow to get an answer asks the next one as soon as it is there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+
 import record
 from epiqa.pipeline import EpiQA
 

@@ -356,7 +356,7 @@ def test_guessing_is_slowed_for_all_clients_together() -> None:
 
     def guess(number: int) -> int:
         tab = TestClient(layer, base_url=ORIGIN, client=(f"10.0.{number}.1", 5))
-        return log_in(tab, "ann", "guess").status_code
+        return int(log_in(tab, "ann", "guess").status_code)
 
     assert [guess(number) for number in range(52)] == [401] * 50 + [429] * 2
     clock.now += 1

@@ -19,6 +19,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from conftest import FakeAnswerer, read_seeds
 from gradio.utils import get_upload_folder
 
 from epiqa.errors import EpiQAError
@@ -36,6 +37,8 @@ pytestmark = [
 
 ANSWERED = "Who chaired the city headquarters meeting on February 2?"
 ACCOUNTS = {"ann": "correct horse"}
+README = Path(__file__).parents[2] / "README.md"
+NO_PROXY = {**os.environ, "no_proxy": "127.0.0.1"}
 SECRET = "this file is nobody's business"
 
 # Routes of Gradio 6.31 that are open, by their path as its router has it.
@@ -297,6 +300,46 @@ def test_a_full_queue_says_busy_and_the_server_answers_afterwards() -> None:
     next(server, None)
 
 
+# Over HTTP, as the README says
+
+PRESIDED = "Who presided over the meeting on February 2?"
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[str]:
+    answers = {PRESIDED: ("002_4240fd80c429d22d.txt", [("Tan Zuojun", 0.82)])}
+    yield from served(build_page(FakeAnswerer(read_seeds(), answers)))
+
+
+def readme_block(language: str, containing: str) -> str:
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (block,) = (block for block in blocks if containing in block)
+    return str(block)
+
+
+def test_the_readmes_python_asks_over_http(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gradio_client")
+    code = readme_block("python", "gradio_client").replace("http://127.0.0.1:7860", asked)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "\nTan Zuojun [{'document_id': '002_" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
+def test_the_readmes_curl_asks_over_http(asked: str) -> None:
+    script = readme_block("sh", "curl").replace("http://127.0.0.1:7860", asked)
+    ran = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, env=NO_PROXY)
+    assert ran.stdout.startswith("event: complete\ndata: [{") and '"text": "Tan Zuojun"' in ran.stdout
+
+
+def test_the_functions_are_described(asked: str) -> None:
+    described = httpx.get(f"{asked}/gradio_api/openapi.json").json()
+    assert described["openapi"].startswith("3.")
+    ask = described["paths"]["/gradio_api/call/v2/ask"]["post"]
+    assert ask["summary"].startswith("Answers one question;")
+    properties = ask["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert properties["question"] == {"type": "string"}
+
+
 # The password
 
 
@@ -341,7 +384,8 @@ def test_other_machines_are_let_in_only_with_a_password(
     qa: QuestionAnswerer, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     monkeypatch.delenv("EPIQA_AUTH", raising=False)
-    for how in ({}, {"auth": {}}):
+    nothing: tuple[dict[str, Any], ...] = ({}, {"auth": {}})
+    for how in nothing:
         with pytest.raises(EpiQAError, match=r"needs a password: set EPIQA_AUTH .*--auth-file.*ps") as raised:
             launch(gr.Blocks(analytics_enabled=False), host=host, port=free_port(), **how)
         assert raised.value.exit_code == 2
