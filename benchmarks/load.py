@@ -6,7 +6,8 @@
 
 Starts `epiqa serve` on the seeds, unless told where a page is, and asks as a browser or curl would: a POST, then
 the answer as server-sent events. A person's time is from the question sent to the answer received. No question is
-asked twice. Who is slow to get an answer asks the next one as soon as it is there.
+asked twice. Who is slow to get an answer asks the next one as soon as it is there. The server's processor time for
+an answer says how many the machine could give, also where other work disturbs the waiting times.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import random
 import socket
 import subprocess
@@ -126,8 +128,8 @@ async def all_at_once(url: str, people: int) -> dict[str, Any]:
 
 
 @contextmanager
-def page() -> Iterator[str]:
-    """Serves the seeds in a process of their own; yields the address."""
+def page() -> Iterator[tuple[str, int]]:
+    """Serves the seeds in a process of their own; yields the address and the process id."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
@@ -146,9 +148,15 @@ def page() -> Iterator[str]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
-                yield server.stdout.readline().split()[-1]
+                yield server.stdout.readline().split()[-1], server.pid
             finally:
                 server.terminate()
+
+
+def processor_seconds(process: int) -> float:
+    """Returns the processor time that a process has used, its own and the system's for it."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -170,8 +178,13 @@ def main() -> None:
     if given.url:
         figures = measure(given.url)
     else:
-        with page() as url:
+        with page() as (url, process):
+            before = processor_seconds(process)
             figures = measure(url)
+            used = processor_seconds(process) - before
+        if answered := figures.get("answered"):
+            figures["processor_s_an_answer"] = round(used / answered, 3)
+    figures["load_average"] = [round(load, 1) for load in os.getloadavg()]
     record.write("load_at_once" if given.at_once else "load", figures)
 
 

@@ -11,21 +11,28 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import httpx
 import pytest
-from conftest import FakeAnswerer, read_seeds
 from gradio.utils import get_upload_folder
 
 from epiqa.errors import EpiQAError
 from epiqa.web import QuestionAnswerer, build_page, launch
 from epiqa.web.bodies import Limits
 from epiqa.web.guard import paths_of
+from web.conftest import FakeAnswerer, read_seeds
+from web.test_page import browser as chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["chromium"]
 
 # As in test_page.py: Gradio leaves event loops open, and pandas has moved on.
 pytestmark = [
@@ -66,7 +73,8 @@ def free_port() -> int:
 
 def echoing_page() -> gr.Blocks:
     """A page with what could leak: a function that gives back the file, the chat or the text that it was given."""
-    with gr.Blocks(analytics_enabled=False) as page:
+    page = gr.Blocks(analytics_enabled=False)
+    with page:
         file, chat, text = gr.File(), gr.Chatbot(), gr.Textbox()
         gr.Button().click(lambda value: value, file, gr.File(), api_name="file")
         gr.Button().click(lambda value: value, chat, chat, api_name="chat")
@@ -377,6 +385,42 @@ def test_curl_logs_in(locked: str) -> None:
     (event,) = re.findall(r'"event_id":"(\w+)"', begun)
     answer = curl("--user", "ann:correct horse", f"{locked}/gradio_api/call/ask/{event}")
     assert answer.startswith("event: complete\ndata: [{") and '"Tan Zuojun"' in answer
+
+
+def test_a_person_logs_in(chromium: Browser, locked: str) -> None:
+    page = chromium.new_page(locale="en-US")
+    complaints: list[str] = []
+    page.goto(locked)
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.get_by_label("Name").fill("ann")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("The name or the password is wrong.").wait_for()
+    assert [complaint for complaint in complaints if "401" not in complaint] == []
+    page.get_by_label("Name").fill("ann")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    page.locator("#epiqa-question textarea").fill(ANSWERED)
+    page.locator("#epiqa-question textarea").press("Enter")
+    page.locator("[data-testid=bot]").get_by_text("Tan Zuojun").first.wait_for()
+    assert [complaint for complaint in complaints if "401" not in complaint] == []
+    page.close()
+
+
+def test_a_service_manager_ends_the_page_and_its_uploads_are_gone(tmp_path: Path) -> None:
+    code = (
+        "from web.conftest import FakeAnswerer, read_seeds; from epiqa.web import serve;"
+        f"serve(FakeAnswerer(read_seeds(), {{}}), port={free_port()})"
+    )
+    environment = {**NO_PROXY, "PYTHONPATH": os.pathsep.join(sys.path), "GRADIO_TEMP_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("EpiQA is at http://127.0.0.1:")
+        assert [path.name.startswith("epiqa-") for path in tmp_path.iterdir()] == [True]
+        server.terminate()
+        assert server.wait(60) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

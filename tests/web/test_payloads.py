@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import FakeAnswerer
-from payloads import HOST, LOADS, RUNS, payloads
-from test_page import browser, pytestmark, served
 
 from epiqa.types import Document, DocumentDate
+from web.conftest import FakeAnswerer
+from web.payloads import HOST, LOADS, RUNS, payloads
+from web.test_page import browser, pytestmark, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 __all__ = ["browser", "pytestmark"]
 
@@ -56,6 +56,10 @@ class Watched:
     dialogs: list[str] = field(default_factory=list)
     popups: list[str] = field(default_factory=list)
 
+    def dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
     def hits(self) -> set[int]:
         return set(self.page.evaluate("window.hits"))
 
@@ -71,10 +75,10 @@ def watched(browser: Browser) -> Iterator[Watched]:
     context = browser.new_context(bypass_csp=True, viewport={"width": 1400, "height": 900}, locale="en-US")
     context.add_init_script(WATCH)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(30_000)
     watched = Watched(page)
     page.on("request", lambda request: watched.requests.append(request.url))
-    page.on("dialog", lambda dialog: (watched.dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", watched.dismiss)
     page.on("popup", lambda popup: watched.popups.append(popup.url))
     yield watched
     context.close()

@@ -39,8 +39,8 @@ def serve(
     """
     page = build_page(qa)
     address = launch(page, host=host, port=port, auth=auth, allowed_hosts=allowed_hosts)
-    print(f"EpiQA is at {address}", flush=True)
     with suppress(KeyboardInterrupt), _ended_by_sigterm():
+        print(f"EpiQA is at {address}", flush=True)
         threading.Event().wait()
     page.close(verbose=False)
 
