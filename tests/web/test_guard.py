@@ -428,7 +428,10 @@ def test_a_client_is_an_address_or_a_whole_network_of_addresses(address: str | N
 
 
 def test_what_is_not_listed_is_not_there() -> None:
-    tab = client(Routes, paths={"/config", "/gradio_api/queue/join"}, requests=9)
+    beside = Route("/original/{name}", echo)
+    tab = client(Routes, paths={"/config", "/gradio_api/queue/join"}, routes=[beside], requests=9)
+    assert [tab.get(path).status_code for path in ("/original/a", "/original", "/original/a/b")] == [200, 404, 404]
+    assert tab.post("/original/a").status_code == 404
     for path in ("/config", "/config/", "/assets/a.js", "/gradio_api/call/ask", "/gradio_api/file=/a/b"):
         assert tab.get(path).status_code == 200
     for path in ("/monitoring", "/gradio_api/proxy=http://a.invalid/", "/gradio_api/file=http://a.invalid/b"):

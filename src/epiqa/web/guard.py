@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epiqa.web.auth import STARTUP, Login
@@ -38,16 +39,21 @@ _UPLOAD_PATHS: Final = frozenset({UPLOAD, "/gradio_api/upload_progress"})
 
 
 def guard(
-    page: gr.Blocks, *, hosts: Hosts, accounts: Mapping[str, str] | None = None, limits: Limits | None = None
+    page: gr.Blocks,
+    *,
+    hosts: Hosts,
+    accounts: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> list[Middleware]:
-    """Returns the middleware that `page` is served behind, outermost first."""
+    """Returns the middleware that `page`, and `routes` beside it, are served behind, outermost first."""
     limits = limits or Limits()
     login = [Middleware(Login, accounts=accounts)] if accounts else []
     return [
         Middleware(SecurityHeaders),
         Middleware(SameSite, hosts=hosts),
         *login,
-        Middleware(Routes, paths=paths_of(page), requests=limits.requests),
+        Middleware(Routes, paths=paths_of(page), routes=routes, requests=limits.requests),
         Middleware(Bodies, limits=limits, folder=Path(get_upload_folder()), hosts=hosts),
     ]
 
@@ -64,9 +70,12 @@ def paths_of(page: gr.Blocks) -> frozenset[str]:
 class Routes:
     """ASGI middleware: passes on what the page needs, at most so many requests at once; the rest is not there."""
 
-    def __init__(self, app: ASGIApp, *, paths: Iterable[str], requests: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, paths: Iterable[str], requests: int, routes: Sequence[BaseRoute] = ()
+    ) -> None:
         self._app = app
         self._paths = frozenset(paths)
+        self._routes = tuple(routes)
         self._requests = requests
         self._now = 0
 
@@ -75,7 +84,8 @@ class Routes:
             return await self._app(scope, receive, send)
         if scope["method"] not in ("GET", "HEAD", "POST", "OPTIONS"):
             return await PlainTextResponse("Method Not Allowed", 405)(scope, receive, send)
-        if not self._is_open(scope["path"]):
+        is_ours = any(route.matches(scope)[0] is Match.FULL for route in self._routes)
+        if not is_ours and not self._is_open(scope["path"]):
             return await PlainTextResponse("Not Found", 404)(scope, receive, send)
         if self._now >= self._requests:
             return await _BUSY(scope, receive, _with_retry(send))

@@ -10,7 +10,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The browser refuses to reach another host, and to run a script that is not in the page as it was sent, whatever
-# Gradio's own script or a slip of ours asks for. Gradio compiles its templates in the browser, hence "unsafe-eval".
+# Gradio's own script or a slip of ours asks for: no `onclick=`, and no script by `head=` of Blocks; `js=` and
+# `js_on_load=` do run, as Gradio compiles those, and its templates, in the browser (hence "unsafe-eval").
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' {nonce}'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-src 'none'; object-src 'none'; "

@@ -6,12 +6,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
-from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from epiqa.errors import EpiQAError
 from epiqa.web.auth import VARIABLE, accounts_of_environment
@@ -53,12 +53,13 @@ def launch(
     auth: Mapping[str, str] | None = None,
     allowed_hosts: Iterable[str] = (),
     limits: Limits | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> str:
     """Starts serving `page` in the background and returns its address; `page.close()` ends it.
 
     `auth` holds the passwords by name, those of EPIQA_AUTH when it is None; with none at all the page is open to
     everyone on this machine, and `host` must be one that no other machine reaches. `allowed_hosts` are the names
-    under which a reverse proxy passes requests on. Raises EpiQAError when `host` and `port` cannot be listened
+    under which a reverse proxy passes requests on. `routes` are served beside the page's own. Raises EpiQAError when `host` and `port` cannot be listened
     on, or need a password.
     """
     _check_address(host, port)
@@ -70,13 +71,14 @@ def launch(
             " shown to every user of this machine, in `ps`.)"
         )
     limits = limits or Limits()
-    middleware = guard(page, hosts=hosts_of(host, allowed_hosts), accounts=accounts, limits=limits)
+    hosts = hosts_of(host, allowed_hosts)
+    middleware = guard(page, hosts=hosts, accounts=accounts, limits=limits, routes=routes)
     with _past_proxies(host):
-        _launch(page, host, port, middleware, limits)
+        _launch(page, host, port, limits, {"middleware": middleware, "routes": list(routes)})
     return f"http://{_url_host(host)}:{port}"
 
 
-def _launch(page: gr.Blocks, host: str, port: int, middleware: list[Middleware], limits: Limits) -> None:
+def _launch(page: gr.Blocks, host: str, port: int, limits: Limits, app_kwargs: dict[str, Any]) -> None:
     page.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
@@ -95,7 +97,7 @@ def _launch(page: gr.Blocks, host: str, port: int, middleware: list[Middleware],
         mcp_server=False,
         state_session_capacity=SESSIONS,
         max_file_size=limits.file,
-        app_kwargs={"middleware": middleware},
+        app_kwargs=app_kwargs,
     )
 
 
