@@ -59,7 +59,7 @@ def launch(
 
     `auth` holds the passwords by name, those of EPIQA_AUTH when it is None; with none at all the page is open to
     everyone on this machine, and `host` must be one that no other machine reaches. `allowed_hosts` are the names
-    under which a reverse proxy passes requests on. `routes` are served beside the page's own, behind the same guard.
+    under which a reverse proxy passes requests on. `routes` are served beside the page's own, behind the guard.
     Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
     """
     _check_address(host, port)
