@@ -15,7 +15,6 @@ import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -787,17 +786,47 @@ def test_calibrate_refuses_what_it_cannot_use_and_changes_nothing(
 
 
 def test_serve_opens_the_page_where_it_is_told(
-    run: Run, seeds_index: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, seeds_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served: list[tuple[int, str, int]] = []
+    served: list[dict[str, Any]] = []
 
-    def serve(qa: Any, *, host: str, port: int) -> None:
-        served.append((qa.info.documents, host, port))
+    def serve(qa: Any, **how: Any) -> None:
+        served.append({"documents": qa.info.documents, **how})
 
-    monkeypatch.setitem(sys.modules, "epiqa.web", SimpleNamespace(serve=serve))
+    monkeypatch.setattr("epiqa.web.serve", serve)
+    accounts = tmp_path / "accounts"
+    accounts.write_text("ann:one:two\n\nbob: x\n", "utf-8")
+    open_to_others = ("--host", "0.0.0.0", "--port", "80")
     assert run("serve", "--index", seeds_index).code == 0
-    assert run("serve", "--index", seeds_index, "--host", "0.0.0.0", "--port", "80").code == 0
-    assert served == [(3, "127.0.0.1", 7860), (3, "0.0.0.0", 80)]
+    assert run("serve", "--index", seeds_index, *open_to_others, "--auth", "ann:pw").code == 0
+    names = ("--allowed-host", "a.example.org", "--allowed-host", "b.example.org")
+    assert run("serve", "--index", seeds_index, "--auth-file", accounts, *names).code == 0
+    local: dict[str, Any] = {"documents": 3, "host": "127.0.0.1", "port": 7860, "auth": None, "allowed_hosts": ()}
+    assert served == [
+        local,
+        {**local, "host": "0.0.0.0", "port": 80, "auth": {"ann": "pw"}},
+        {**local, "auth": {"ann": "one:two", "bob": " x"}, "allowed_hosts": ["a.example.org", "b.example.org"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--auth", "secret"], "--auth, line 1, is not USER:PASSWORD"),
+        (["--auth", ""], "--auth holds no USER:PASSWORD"),
+        (["--auth", "secret:"], "--auth, line 1, is not USER:PASSWORD"),
+        (["--auth", "a:secret", "--auth-file", "f"], "choose one"),
+        (["--auth-file", "no/such/file"], "no/such/file cannot be read"),
+    ],
+    ids=" ".join,
+)
+def test_a_password_that_is_none_is_refused_and_not_shown(
+    run: Run, seeds_index: Path, arguments: list[str], message: str
+) -> None:
+    code, out, err = run("serve", "--index", seeds_index, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "secret" not in err
 
 
 def test_version_and_help(run: Run) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -234,13 +235,31 @@ def serve_command(
     index: IndexOption = DEFAULT_INDEX,
     host: Annotated[str, typer.Option("--host", metavar="H", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="P", help="The port to listen on.")] = 7860,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            "--auth", metavar="USER:PASSWORD", help="Ask for a password; better in EPIQA_AUTH: `ps` shows this one."
+        ),
+    ] = None,
+    auth_file: Annotated[
+        Path | None, typer.Option("--auth-file", metavar="FILE", help="Passwords, a USER:PASSWORD on each line.")
+    ] = None,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", metavar="NAME", help="A name that a reverse proxy answers to; repeatable."),
+    ] = None,
     reader: ReaderOption = None,
 ) -> None:
-    """Open the chat page."""
+    """Open the chat page; on another address than this machine's own, behind a password."""
+    if auth is not None and auth_file is not None:
+        raise EpiQAError("--auth and --auth-file are both given: choose one.")
     qa = EpiQA.open(index, reader=reader)
-    from epiqa.web import serve  # late: Gradio takes seconds to import
+    from epiqa.web import parse_accounts, read_accounts, serve  # late: Gradio takes seconds to import
 
-    serve(qa, host=host, port=port)
+    accounts = (
+        read_accounts(auth_file) if auth_file else parse_accounts(auth, "--auth") if auth is not None else None
+    )
+    serve(qa, host=host, port=port, auth=accounts, allowed_hosts=allowed_hosts or ())
 
 
 app.command("evaluate")(evaluate_command)

@@ -1,80 +1,84 @@
-"""How the page is served: on one address, to one host, with nothing recorded and nothing fetched."""
+"""How the page is served: on one address, behind `guard`, with nothing recorded and nothing fetched."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import gradio as gr
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute
 
 from epiqa.errors import EpiQAError
+from epiqa.web.auth import VARIABLE, accounts_of_environment
+from epiqa.web.bodies import Limits
+from epiqa.web.guard import guard
+from epiqa.web.hosts import hosts_of, is_loopback
 from epiqa.web.page import QuestionAnswerer, build_page
 from epiqa.web.style import CSS, theme
 
-# The browser refuses to reach another host, whatever Gradio's own script or a slip of ours asks for.
-# Gradio starts from inline scripts and compiles its templates in the browser, hence the two "unsafe-".
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-src 'none'; "
-    "object-src 'none'; form-action 'self'; frame-ancestors 'self'"
-)
+SESSIONS: Final = 1000  # whose state Gradio keeps; each has its own
 
 
-class _SecurityHeaders:
-    """ASGI middleware that adds the page's security headers to every HTTP response."""
+def serve(
+    qa: QuestionAnswerer,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: Mapping[str, str] | None = None,
+    allowed_hosts: Iterable[str] = (),
+) -> None:
+    """Serves the chat page for `qa` and blocks until it is interrupted (Ctrl-C) or terminated.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-                    (b"referrer-policy", b"no-referrer"),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
-
-
-def serve(qa: QuestionAnswerer, *, host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serves the chat page for `qa` and blocks until it is interrupted (Ctrl-C).
-
-    Prints the page's address on standard output once it accepts connections. Raises EpiQAError when
-    `host` and `port` cannot be listened on.
+    `auth` and `allowed_hosts` are as in `launch`. Prints the page's address on standard output once it accepts
+    connections. Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
     """
     page = build_page(qa)
-    address = launch(page, host=host, port=port)
-    print(f"EpiQA is at {address}", flush=True)
-    try:
+    address = launch(page, host=host, port=port, auth=auth, allowed_hosts=allowed_hosts)
+    with suppress(KeyboardInterrupt), _ended_by_sigterm():
+        print(f"EpiQA is at {address}", flush=True)
         threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        page.close(verbose=False)
+    page.close(verbose=False)
 
 
-def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860) -> str:
+def launch(
+    page: gr.Blocks,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: Mapping[str, str] | None = None,
+    allowed_hosts: Iterable[str] = (),
+    limits: Limits | None = None,
+    routes: Sequence[BaseRoute] = (),
+) -> str:
     """Starts serving `page` in the background and returns its address; `page.close()` ends it.
 
-    Raises EpiQAError when `host` and `port` cannot be listened on.
+    `auth` holds the passwords by name, those of EPIQA_AUTH when it is None; with none at all the page is open to
+    everyone on this machine, and `host` must be one that no other machine reaches. `allowed_hosts` are the names
+    under which a reverse proxy passes requests on. `routes` are served beside the page's own, behind the guard.
+    Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
     """
     _check_address(host, port)
+    accounts = accounts_of_environment() if auth is None else auth
+    if not accounts and not is_loopback(host):
+        raise EpiQAError(
+            f"{host} can be reached from other machines, so the page needs a password: set {VARIABLE} to"
+            " USER:PASSWORD, or give --auth-file FILE with such a line. (--auth USER:PASSWORD does it, too, but is"
+            " shown to every user of this machine, in `ps`.)"
+        )
+    limits = limits or Limits()
+    hosts = hosts_of(host, allowed_hosts)
+    middleware = guard(page, hosts=hosts, accounts=accounts, limits=limits, routes=routes)
     with _past_proxies(host):
-        _launch(page, host, port)
+        _launch(page, host, port, limits, {"middleware": middleware, "routes": list(routes)})
     return f"http://{_url_host(host)}:{port}"
 
 
-def _launch(page: gr.Blocks, host: str, port: int) -> None:
+def _launch(page: gr.Blocks, host: str, port: int, limits: Limits, app_kwargs: dict[str, Any]) -> None:
     page.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
@@ -91,9 +95,23 @@ def _launch(page: gr.Blocks, host: str, port: int) -> None:
         pwa=False,
         ssr_mode=False,
         mcp_server=False,
-        max_file_size="1kb",  # the page takes no files, but Gradio's upload route is always there
-        app_kwargs={"middleware": [Middleware(_SecurityHeaders)]},
+        state_session_capacity=SESSIONS,
+        max_file_size=limits.file,
+        app_kwargs=app_kwargs,
     )
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Lets a service manager's signal end the page as Ctrl-C does, so that uploads are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
