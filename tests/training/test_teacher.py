@@ -73,7 +73,7 @@ def test_a_token_has_the_score_that_the_teacher_gives_it_in_the_text(folder: Pat
     assert lesson.shape == (2, *shape([rows[:2], rows[2:]]))
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))
     own.no_padding()
-    model = MPNetForQuestionAnswering.from_pretrained(folder).eval()
+    model = MPNetForQuestionAnswering.from_pretrained(folder).train(mode=False)
     for number, (question, text) in enumerate(QUESTIONS):
         of_student, of_teacher = student.encode(question, text), own.encode(question, text)
         with torch.no_grad():
@@ -114,7 +114,7 @@ def test_an_interrupted_labelling_goes_on(
 ) -> None:
     """It goes on behind the last whole lesson, and a finished one is not made again."""
     expected = [Teacher(folder, student).teach(batch) for batch in batches]
-    teach, taught = Teacher.teach, []
+    teach, taught = Teacher.teach, list[int]()
 
     def interrupting(self: Teacher, batch: Any) -> Any:
         if len(taught) == interrupted:

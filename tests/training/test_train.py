@@ -414,8 +414,15 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes a teacher to whom the word "mayor" is every answer."""
     folder = tmp_path_factory.mktemp("teacher")
     tokenizer = Tokenizer.from_file(str(MODELS / read.LARGE / "tokenizer.json"))
-    sizes = {"hidden_size": 16, "num_hidden_layers": 0, "num_attention_heads": 2, "intermediate_size": 32}
-    model = MPNetForQuestionAnswering(MPNetConfig(vocab_size=30527, max_position_embeddings=80, **sizes))
+    config = MPNetConfig(
+        vocab_size=30527,
+        hidden_size=16,
+        num_hidden_layers=0,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=80,
+    )
+    model = MPNetForQuestionAnswering(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
