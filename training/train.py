@@ -250,7 +250,8 @@ class Training:
         if not items:
             sources = ", ".join(sorted({example.source for example in examples}))
             raise SystemExit(f"nothing to train {name} on: its passes name none of the sources read: {sources}")
-        self.batches = make_batches(items, self.settings["token_batch"], self.settings["seed"])
+        batches = make_batches(items, self.settings["token_batch"], self.settings["seed"])
+        self.batches = batches[: self.settings.get("max_batches")]
         self.lessons: list[Lesson] = []
         if teacher:
             fingerprint = self.settings["teacher"]["encoder_sha256"]

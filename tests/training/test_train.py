@@ -435,6 +435,12 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_training_can_be_cut_to_its_first_batches(
+    tmp_path: Path, encoder: Path, data: Path, finished: Finished
+) -> None:
+    assert training(tmp_path, encoder, data, max_batches=7).batches == finished.run.batches[:7]
+
+
 @pytest.mark.parametrize(("share", "answer"), [(0.0, "Emil"), (1.0, "mayor")])
 def test_a_teacher_is_believed_as_far_as_the_settings_say(
     tmp_path: Path, encoder: Path, data: Path, tiny_teacher: Path, share: float, answer: str
@@ -488,7 +494,7 @@ def test_readers_are_trained_on_windows_as_they_read_them() -> None:
     assert settings["data"]["stride_tokens"] == read.STRIDE_TOKENS
     assert set(settings) == {"data", "large-begun", "large", "small-begun", "small"}
     for name in set(settings) - {"data"}:
-        assert set(settings[name]) - {"teacher"} == set(SETTINGS["tiny"])
+        assert set(settings[name]) - {"teacher", "max_batches"} == set(SETTINGS["tiny"])
 
 
 class PointsAt:
