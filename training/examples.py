@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
@@ -293,3 +294,25 @@ def make_batches(items: Sequence[Item], token_batch: int, seed: int) -> list[lis
 def padded(tokens: int) -> int:
     """Returns the length a window is padded to: few different ones."""
     return -(-tokens // BUCKET_TOKENS) * BUCKET_TOKENS
+
+
+def shape(batch: Sequence[Item]) -> tuple[int, int]:
+    """Returns the rows of a batch, and the tokens that each is padded to."""
+    return sum(map(len, batch)), padded(max(len(row.ids) for item in batch for row in item))
+
+
+def tensors(batch: Sequence[Item], model: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Returns the network's inputs, (rows, tokens), the answers' tokens, (rows, 2), and rows' items, (rows,)."""
+    rows = [row for item in batch for row in item]
+    ids = torch.full(shape(batch), model.config.pad_token_id)
+    mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
+    for position, row in enumerate(rows):
+        ids[position, : len(row.ids)] = torch.tensor(row.ids)
+        mask[position, : len(row.ids)] = 1
+        types[position, : len(row.ids)] = torch.tensor(row.type_ids)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = types
+    spans = torch.tensor([row.span for row in rows])
+    items = torch.tensor([number for number, item in enumerate(batch) for _ in item])
+    return inputs, spans, items

