@@ -223,6 +223,7 @@ def ask_command(
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     within = Filter(tuple(documents or ()), tuple(paths or ()), since, until)
     answer = qa.ask(
         question,
@@ -281,6 +282,7 @@ def search_command(
 def chat_command(index: IndexOption = DEFAULT_INDEX, reader: ReaderOption = None) -> None:
     """Ask one question after the other; an empty line or Ctrl-D ends it."""
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     say(f"{qa.info.documents} documents. An empty line ends the conversation.")
     while question := _next_question():
         try:
@@ -298,6 +300,7 @@ def serve_command(
 ) -> None:
     """Open the chat page."""
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     from epiqa.web import serve  # late: Gradio takes seconds to import
 
     serve(qa, host=host, port=port)
