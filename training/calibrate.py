@@ -56,8 +56,6 @@ MAX_QUESTIONS = {"wikipedia": 250}
 MAX_OTHER_QUESTIONS = 60
 FOLDS = 5
 SEED = 20
-# Retrieved for each question, so that TOP_K are left when the passages with the answer are withheld.
-DEPTH = 2 * TOP_K
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +117,31 @@ def notices() -> QuestionSet:
     return replace(questions, documents=tuple(read_document(path) for path in sorted(SEEDS.glob("*.txt"))))
 
 
-def retrieve(origin: str, questions: QuestionSet) -> list[Retrieved]:
+def retrieve(origin: str, questions: QuestionSet, top_k: int) -> list[Retrieved]:
     """Searches every question in the open setting, the answerable ones again with their answer withheld."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         add_documents(questions.documents, folder)
         qa = EpiQA.open(folder)
         for number, question in enumerate(questions.questions):
-            passages = qa.search(question.question, top_k=DEPTH)
+            passages = qa.search(
+                question.question, top_k=2 * top_k
+            )  # so that top_k are left when some are withheld
             kind = "answerable" if question.is_answerable else "unanswerable"
             asked = check_question(question.question)
-            found.append(Retrieved(origin, number, kind, asked, question.answers, passages[:TOP_K]))
+            found.append(Retrieved(origin, number, kind, asked, question.answers, passages[:top_k]))
             if question.is_answerable:
                 rest = [p for p in passages if not any(text in p.quote for text in question.answers)]
-                found.append(Retrieved(origin, number, "withheld", asked, (), rest[:TOP_K]))
+                found.append(Retrieved(origin, number, "withheld", asked, (), rest[:top_k]))
     return found
 
 
-def retrieve_all(data: Path) -> list[Retrieved]:
-    """Returns the questions of all sets; `data` is the folder with `train.json.gz`."""
+def retrieve_all(data: Path, top_k: int = TOP_K) -> list[Retrieved]:
+    """Returns the questions of all sets, `top_k` passages each; `data` is the folder with `train.json.gz`."""
     articles, settings = read_articles(data / "train.json.gz"), read_settings()["data"]
-    found = retrieve("notices", notices())
+    found = retrieve("notices", notices(), top_k)
     for origin in SETS:
-        found += retrieve(origin, held_out_set(articles, origin, settings))
+        found += retrieve(origin, held_out_set(articles, origin, settings), top_k)
     return found
 
 
