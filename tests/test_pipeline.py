@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from epiqa import EpiQA
-from epiqa.errors import EmbedderMismatchError, EpiQAError, IndexMissingError, QuestionError
+from epiqa.errors import EmbedderMismatchError, EpiQAError, IndexMissingError, ModelError, QuestionError
 from epiqa.pipeline import MAX_QUESTION_CHARACTERS, TextQA, add_paths, check_question
 from fakes import KeywordReader, WordEmbedder
 
@@ -276,3 +279,33 @@ def test_a_long_text_is_read_to_its_end() -> None:
 def test_a_text_that_is_not_normalised_is_refused() -> None:
     with pytest.raises(EpiQAError, match="not normalised"):
         TextQA(reader=KeywordReader()).ask("What?", "a\r\nb")
+
+
+def test_models_are_loaded_once_however_many_threads_need_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(folder, tmp_path / "index")
+    loaded: list[str] = []
+
+    def load(path: str | None) -> KeywordReader:
+        time.sleep(0.05)
+        loaded.append(threading.current_thread().name)
+        return KeywordReader()
+
+    monkeypatch.setattr("epiqa.pipeline.load_reader", load)
+    qa = EpiQA.open(tmp_path / "index", embedder=WordEmbedder())
+    qa.preload()
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(qa.ask, ["What is the number of beds?"] * 4))
+    assert {answer.text for answer in answers} == {"forty two"}
+    assert len(loaded) == 1
+    assert loaded != [threading.main_thread().name]
+
+
+def test_a_model_that_cannot_be_loaded_is_named_when_it_is_needed(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path / "index")
+    qa = EpiQA.open(tmp_path / "index", embedder=WordEmbedder(), reader=str(tmp_path / "none"))
+    qa.preload()
+    assert qa.search("beds")
+    with pytest.raises(ModelError, match="none' is not a folder with"):
+        qa.ask("What is the number of beds?")

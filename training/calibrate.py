@@ -42,9 +42,9 @@ from epiqa.evaluation import metrics
 from epiqa.evaluation.calibrate import Asked, fit_questions, judge
 from epiqa.evaluation.questions import QuestionSet, read_questions, squad_questions
 from epiqa.ingest import read_document
-from epiqa.pipeline import TOP_K, EpiQA, add_documents
+from epiqa.pipeline import TOP_K, EpiQA, add_documents, check_question
 from epiqa.read import load_reader
-from epiqa.types import Reader
+from epiqa.types import Passage, Reader
 from examples import WIKIPEDIA, is_held_out, read_articles
 from export import MODELS, write_checksums
 from train import read_settings
@@ -56,13 +56,23 @@ MAX_QUESTIONS = {"wikipedia": 250}
 MAX_OTHER_QUESTIONS = 60
 FOLDS = 5
 SEED = 20
-# Retrieved for each question, so that TOP_K are left when the passages with the answer are withheld.
-DEPTH = 2 * TOP_K
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A question of a set with the passages found for it; its kind is answerable, unanswerable or withheld."""
+
+    origin: str
+    number: int
+    kind: str
+    question: str
+    answers: tuple[str, ...]
+    passages: list[Passage]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question as it was asked, of which set, and of which kind: answerable, unanswerable or withheld."""
+    """A question as it was asked, of which set, and of which kind."""
 
     origin: str
     number: int
@@ -107,22 +117,43 @@ def notices() -> QuestionSet:
     return replace(questions, documents=tuple(read_document(path) for path in sorted(SEEDS.glob("*.txt"))))
 
 
-def collect(origin: str, questions: QuestionSet, reader: Reader) -> list[Row]:
-    """Asks every question in the open setting, the answerable ones again with their answer withheld."""
-    rows = []
+def retrieve(origin: str, questions: QuestionSet, top_k: int) -> list[Retrieved]:
+    """Searches every question in the open setting, the answerable ones again with their answer withheld."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         add_documents(questions.documents, folder)
-        qa = EpiQA.open(folder, reader=reader)
+        qa = EpiQA.open(folder)
         for number, question in enumerate(questions.questions):
-            passages = qa.search(question.question, top_k=DEPTH)
-            found = qa.read(question.question, passages[:TOP_K])
+            passages = qa.search(
+                question.question, top_k=2 * top_k
+            )  # so that top_k are left when some are withheld
             kind = "answerable" if question.is_answerable else "unanswerable"
-            rows.append(Row(origin, number, kind, judge(found, passages[:TOP_K], question.answers)))
+            asked = check_question(question.question)
+            found.append(Retrieved(origin, number, kind, asked, question.answers, passages[:top_k]))
             if question.is_answerable:
-                rest = [p for p in passages if not any(text in p.quote for text in question.answers)][:TOP_K]
-                rows.append(Row(origin, number, "withheld", judge(qa.read(question.question, rest), rest, ())))
-            if number % 100 == 0:
-                print(f"{origin}: {number} of {len(questions.questions)} questions", flush=True)
+                rest = [p for p in passages if not any(text in p.quote for text in question.answers)]
+                found.append(Retrieved(origin, number, "withheld", asked, (), rest[:top_k]))
+    return found
+
+
+def retrieve_all(data: Path, top_k: int = TOP_K) -> list[Retrieved]:
+    """Returns the questions of all sets, `top_k` passages each; `data` is the folder with `train.json.gz`."""
+    articles, settings = read_articles(data / "train.json.gz"), read_settings()["data"]
+    found = retrieve("notices", notices(), top_k)
+    for origin in SETS:
+        found += retrieve(origin, held_out_set(articles, origin, settings), top_k)
+    return found
+
+
+def read_all(asked: Sequence[Retrieved], reader: Reader) -> list[Row]:
+    """Lets the reader read what was found for each question; one in whose passages it finds no span is left out."""
+    rows = []
+    for count, question in enumerate(asked):
+        spans = reader.read(question.question, question.passages)
+        judged = judge(spans, question.passages, question.answers)
+        rows.append(Row(question.origin, question.number, question.kind, judged))
+        if count % 100 == 0:
+            print(f"{count} of {len(asked)} questions read", flush=True)
     return [row for row in rows if len(row.asked.values)]
 
 
@@ -180,11 +211,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder with train.json.gz")
     arguments = parser.parse_args()
-    articles, settings = read_articles(arguments.data / "train.json.gz"), read_settings()["data"]
     reader = load_reader()
-    rows = collect("notices", notices(), reader)
-    for origin in SETS:
-        rows += collect(origin, held_out_set(articles, origin, settings), reader)
+    rows = read_all(retrieve_all(arguments.data), reader)
     outcomes = cross_predict(rows, reader.fingerprint)
     threshold = choose(rows, outcomes)
     calibration = fit(rows, reader.fingerprint, threshold)

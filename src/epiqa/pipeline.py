@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock, Thread
+from typing import Generic, TypeVar
 
 from epiqa.answer import answer
 from epiqa.chunk import chunk
@@ -64,6 +67,8 @@ __all__ = [
 
 _log = logging.getLogger("epiqa")
 
+T = TypeVar("T")
+
 
 def check_question(question: str) -> str:
     """Returns the question, trimmed and normalised.
@@ -80,6 +85,31 @@ def check_question(question: str) -> str:
     if not re.search(r"\w", question):
         raise QuestionError(f"the question {question!r} has no words: ask one in a few words")
     return question
+
+
+class _Once(Generic[T]):
+    """What is made when first asked for, and once, however many threads ask."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: list[T] = []
+        self._lock = Lock()
+
+    def get(self) -> T:
+        """Returns it; raises what its making raises."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+    def begin(self) -> None:
+        """Begins to make it in a thread; what goes wrong there is left to `get`, which tries again."""
+
+        def make() -> None:
+            with suppress(Exception):
+                self.get()
+
+        Thread(target=make).start()  # no daemon: Python must not end while ONNX Runtime opens a graph
 
 
 class EpiQA:
@@ -100,8 +130,10 @@ class EpiQA:
     ) -> None:
         self.directory = directory
         self._index = index
-        self._given_embedder = embedder
-        self._given_reader = reader
+        self._embedder = _Once(
+            lambda: matching_embedder(embedder, index.embedder_name, index.info.embedder, directory)
+        )
+        self._reader = _Once(lambda: _reader(reader))
 
     @classmethod
     def build(
@@ -148,17 +180,20 @@ class EpiQA:
         read_calibration(directory / CALIBRATION)  # a bad one is better found now than at the first question
         return qa
 
-    @cached_property
+    def preload(self) -> None:
+        """Begins to load the models while other things go on, so that the first question waits less."""
+        self._embedder.begin()
+        self._reader.begin()
+
+    @property
     def embedder(self) -> Embedder:
         """The embedder of the index; raises EmbedderMismatchError when the given one is another."""
-        return matching_embedder(
-            self._given_embedder, self._index.embedder_name, self._index.info.embedder, self.directory
-        )
+        return self._embedder.get()
 
-    @cached_property
+    @property
     def reader(self) -> Reader:
         """The reader."""
-        return _reader(self._given_reader)
+        return self._reader.get()
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -271,10 +306,11 @@ class EpiQA:
         question, top_k = check_question(question), _checked_top_k(top_k)
         _check_min_confidence(min_confidence)
         how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
-        embedder, reader, calibration = self.embedder, self.reader, self.calibration  # before the time is taken
+        embedder = self.embedder  # before the time is taken, like the reader below
         begun = time.perf_counter()
         passages = retrieve(question, self._index, embedder, top_k=top_k, how=how)
-        return _read_and_answer(question, passages, reader, calibration, begun, min_confidence)
+        seconds = time.perf_counter() - begun
+        return _read_and_answer(question, passages, self.reader, self.calibration, seconds, min_confidence)
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the reader's spans, without deciding between them: what a calibration is fitted on."""
@@ -312,7 +348,8 @@ class TextQA:
             )
             for piece in chunk(document)
         ]
-        return _read_and_answer(question, passages, self.reader, bundled_calibration(), begun)
+        seconds = time.perf_counter() - begun
+        return _read_and_answer(question, passages, self.reader, bundled_calibration(), seconds)
 
 
 def _read_and_answer(
@@ -320,20 +357,20 @@ def _read_and_answer(
     passages: Sequence[Passage],
     reader: Reader,
     calibration: Calibration,
-    begun: float,
+    retrieve_s: float,
     min_confidence: float | None = None,
 ) -> Answer:
-    """Runs the last two stages and notes the time that each stage took since `begun`."""
-    retrieved = time.perf_counter()
+    """Runs the last two stages and notes the time that each stage took; the first took `retrieve_s`."""
+    begun = time.perf_counter()
     spans = reader.read(question, passages)
     read = time.perf_counter()
     result = answer(question, spans, passages, calibration, min_confidence=min_confidence)
     done = time.perf_counter()
     seconds = {
-        "retrieve": retrieved - begun,
-        "read": read - retrieved,
+        "retrieve": retrieve_s,
+        "read": read - begun,
         "answer": done - read,
-        "total": done - begun,
+        "total": retrieve_s + done - begun,
     }
     return replace(result, timings_ms={name: round(value * 1000, 3) for name, value in seconds.items()})
 

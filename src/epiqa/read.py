@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -206,7 +207,8 @@ def load_reader(path: str | None = None) -> Reader:
     Raises ModelError when the folder holds neither.
     """
     if path is None:
-        return SecondLook(_bundled_reader(SMALL), _bundled_reader(LARGE))
+        with ThreadPoolExecutor() as threads:
+            return SecondLook(*threads.map(_bundled_reader, (SMALL, LARGE)))
     folder = Path(path)
     if (folder / "model.onnx").is_file():
         tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")

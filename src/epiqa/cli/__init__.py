@@ -164,6 +164,7 @@ def ask_command(
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     within = Filter(tuple(documents or ()), tuple(paths or ()), since, until)
     answer = qa.ask(
         question,
@@ -222,6 +223,7 @@ def search_command(
 def chat_command(index: IndexOption = DEFAULT_INDEX, reader: ReaderOption = None) -> None:
     """Ask one question after the other; an empty line or Ctrl-D ends it."""
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     say(f"{qa.info.documents} documents. An empty line ends the conversation.")
     while question := _next_question():
         try:
@@ -254,6 +256,7 @@ def serve_command(
     if auth is not None and auth_file is not None:
         raise EpiQAError("--auth and --auth-file are both given: choose one.")
     qa = EpiQA.open(index, reader=reader)
+    qa.preload()
     from epiqa.web import parse_accounts, read_accounts, serve  # late: Gradio takes seconds to import
 
     accounts = (
