@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -87,7 +88,7 @@ class EpiQA:
 
     `reader` is the bundled one for None, else a local folder (see `read.load_reader`) or an object that
     meets the `Reader` protocol; `embedder` likewise (see `embed.load_embedder`), and for None the one that
-    made the index. A running question sees one generation of the index, whole.
+    made the index. A running question sees one generation of the index, whole. Safe for several threads.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class EpiQA:
         self._index = index
         self._given_embedder = embedder
         self._given_reader = reader
+        self._reopening = threading.Lock()
 
     @classmethod
     def build(
@@ -182,6 +184,10 @@ class EpiQA:
         write_calibration(calibration, self.directory / CALIBRATION)
         self.calibration = calibration
 
+    def load_models(self) -> None:
+        """Loads what the first question would have to wait for."""
+        self.ask("Are you ready?")
+
     @property
     def info(self) -> IndexInfo:
         """What the open generation holds."""
@@ -203,11 +209,21 @@ class EpiQA:
         """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
         return self._index.text(document_id)
 
+    def original(self, document_id: str) -> Path | None:
+        """Returns the file a document was read from, or holds it; None for an unknown id, or if it is gone."""
+        location = self._index.location(document_id)
+        file = None if location is None else Path(location.partition("//")[0])
+        return file if file is not None and file.is_file() else None
+
     def add(self, paths: AnyPath | Iterable[AnyPath], *, on_progress: OnProgress | None = None) -> IndexReport:
-        """Adds or updates documents, as `build` does, and goes on with the new generation."""
-        report = add_paths(paths, self.directory, embedder=self.embedder, on_progress=on_progress)
-        self._reopen()
-        return report
+        """Adds or updates documents, as `build` does, and goes on with the new generation.
+
+        Questions go on meanwhile, with the generation that is open.
+        """
+        try:
+            return add_paths(paths, self.directory, embedder=self.embedder, on_progress=on_progress)
+        finally:  # what could not be read was noted, even where nothing was indexed
+            self._reopen()
 
     def remove(self, document_id: str) -> None:
         """Removes a document from the index; raises EpiQAError when there is none of that id."""
@@ -215,8 +231,9 @@ class EpiQA:
         self._reopen()
 
     def _reopen(self) -> None:
-        self._index = Index.open(self.directory)
-        self.__dict__.pop("calibration", None)  # read again when needed
+        with self._reopening:  # else one thread's older generation could take the place of another's newer one
+            self._index = Index.open(self.directory)
+            self.__dict__.pop("calibration", None)  # read again when needed
 
     def search(
         self,

@@ -225,7 +225,10 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A document as the index lists it, without its text; `note` says what of the file could not be read."""
+    """A document as the index lists it, without its text; `note` says what of the file could not be read.
+
+    `pages` is 0 for formats without pages.
+    """
 
     id: str
     title: str
@@ -235,6 +238,7 @@ class DocumentInfo:
     chunks: int
     language: str | None = None
     note: str | None = None
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

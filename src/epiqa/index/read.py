@@ -113,3 +113,8 @@ class Index:
         """Returns the whole text of a document, or None when there is none of that id."""
         with self._lock:
             return text.document_text(self._connection, document_id)
+
+    def location(self, document_id: str) -> str | None:
+        """Returns where a document was read from, or None when there is none of that id."""
+        with self._lock:
+            return text.document_location(self._connection, document_id)

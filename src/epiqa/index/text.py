@@ -312,7 +312,8 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
     """Returns all documents, by path."""
     rows = connection.execute(
         "SELECT id, title, path, date, length(text),"
-        " (SELECT count(*) FROM chunks WHERE document_id = id), language, note FROM documents ORDER BY path, id"
+        " (SELECT count(*) FROM chunks WHERE document_id = id), language, note, json_array_length(pages)"
+        " FROM documents ORDER BY path, id"
     )
     return [
         DocumentInfo(
@@ -324,8 +325,9 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
             chunks=chunks,
             language=language,
             note=note,
+            pages=pages,
         )
-        for id_, title, path, date, characters, chunks, language, note in rows
+        for id_, title, path, date, characters, chunks, language, note, pages in rows
     ]
 
 
@@ -336,6 +338,12 @@ def has_document(connection: sqlite3.Connection, document_id: str) -> bool:
 def document_text(connection: sqlite3.Connection, document_id: str) -> str | None:
     """Returns the whole text of a document, or None when there is none of that id."""
     row = connection.execute("SELECT text FROM documents WHERE id = ?", (document_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def document_location(connection: sqlite3.Connection, document_id: str) -> str | None:
+    """Returns where a document was read from (see `Document.location`), or None for an unknown id."""
+    row = connection.execute("SELECT location FROM documents WHERE id = ?", (document_id,)).fetchone()
     return None if row is None else str(row[0])
 
 

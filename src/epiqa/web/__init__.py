@@ -11,7 +11,9 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from epiqa.web.page import EXAMPLES, QuestionAnswerer, build_page
+from epiqa.web.answerer import QuestionAnswerer
+from epiqa.web.examples import EXAMPLES
+from epiqa.web.page import build_page
 from epiqa.web.server import launch, serve
 
 __all__ = ["EXAMPLES", "QuestionAnswerer", "build_page", "launch", "serve"]

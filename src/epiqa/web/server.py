@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epiqa.errors import EpiQAError
-from epiqa.web.page import QuestionAnswerer, build_page
+from epiqa.web.answerer import QuestionAnswerer
+from epiqa.web.library import MAX_FILE_BYTES
+from epiqa.web.page import build_page
+from epiqa.web.sources import originals_route
 from epiqa.web.style import CSS, theme
+from epiqa.web.texts import I18N
 
 # The browser refuses to reach another host, whatever Gradio's own script or a slip of ours asks for.
 # Gradio starts from inline scripts and compiles its templates in the browser, hence the two "unsafe-".
@@ -53,7 +58,7 @@ def serve(qa: QuestionAnswerer, *, host: str = "127.0.0.1", port: int = 7860) ->
     `host` and `port` cannot be listened on.
     """
     page = build_page(qa)
-    address = launch(page, host=host, port=port)
+    address = launch(page, host=host, port=port, routes=[originals_route(qa)])
     print(f"EpiQA is at {address}", flush=True)
     try:
         threading.Event().wait()
@@ -63,18 +68,19 @@ def serve(qa: QuestionAnswerer, *, host: str = "127.0.0.1", port: int = 7860) ->
         page.close(verbose=False)
 
 
-def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860) -> str:
+def launch(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, routes: Sequence[BaseRoute] = ()) -> str:
     """Starts serving `page` in the background and returns its address; `page.close()` ends it.
 
+    `routes` are served beside the page's own, such as `sources.originals_route`.
     Raises EpiQAError when `host` and `port` cannot be listened on.
     """
     _check_address(host, port)
     with _past_proxies(host):
-        _launch(page, host, port)
+        _launch(page, host, port, routes)
     return f"http://{_url_host(host)}:{port}"
 
 
-def _launch(page: gr.Blocks, host: str, port: int) -> None:
+def _launch(page: gr.Blocks, host: str, port: int, routes: Sequence[BaseRoute]) -> None:
     page.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
@@ -91,8 +97,9 @@ def _launch(page: gr.Blocks, host: str, port: int) -> None:
         pwa=False,
         ssr_mode=False,
         mcp_server=False,
-        max_file_size="1kb",  # the page takes no files, but Gradio's upload route is always there
-        app_kwargs={"middleware": [Middleware(_SecurityHeaders)]},
+        max_file_size=MAX_FILE_BYTES,
+        i18n=I18N,
+        app_kwargs={"middleware": [Middleware(_SecurityHeaders)], "routes": list(routes)},
     )
 
 
