@@ -15,7 +15,7 @@ from epiqa.errors import EpiQAError
 from epiqa.types import Answer, Citation, DocumentInfo, Passage
 from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.chips import filter_of
-from epiqa.web.library import add_uploads, remove_document
+from epiqa.web.library import Upload, add_uploads, remove_document
 
 MAX_TOP_K = 100
 
@@ -121,10 +121,9 @@ def build_api(qa: QuestionAnswerer) -> None:
     def add(files: list[str] | None) -> list[dict[str, str]]:
         """Adds files to the index, or new versions of files of the same name, and returns what became of each:
         its name, its state (added, replaced, unchanged, skipped), and the reason why it was skipped."""
-        states = []
+        states: list[Upload] = []
         with _Errors():
-            for states in add_uploads(qa, files or [], "en"):
-                continue
+            *_, states = add_uploads(qa, files or [], "en")
         return [{"name": state.name, "state": state.state, "reason": state.reason} for state in states]
 
     for fn in (ask, search, documents, document_text):

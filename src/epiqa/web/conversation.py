@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
+from epiqa.answer import held_back
 from epiqa.types import Answer, Candidate, Citation, DocumentDate, Passage
 from epiqa.web.quote import as_markdown, markdown_text
 from epiqa.web.texts import Language, say
@@ -44,8 +45,10 @@ class Turn:
         """Every place that the turn names, in the order in which it shows them."""
         if self.answer is None:
             return ()
-        cited = tuple(citation for candidate in self.answer.candidates for citation in candidate.citations)
-        return cited + self.answer.passages
+        best = held_back(self.answer)
+        shown = self.answer.candidates if self.answer.is_answered else (best,) if best else ()
+        cited = tuple(citation for candidate in shown for citation in candidate.citations)
+        return self.answer.passages + cited
 
 
 def shortened(answer: Answer) -> Answer:

@@ -102,7 +102,11 @@ def _document(document: DocumentInfo, language: Language, *, removable: bool) ->
         sure = button(text(say(language, "remove_sure")), action="remove", document=document.id)
         actions.append(fold(text(say(language, "remove")), [sure]))
     cells = (
-        _cell(language, "date", text(document.date.written) if document.date else "—"),
+        _cell(
+            language,
+            "date",
+            f'<span class="epiqa-date">{text(document.date.written)}</span>' if document.date else "—",
+        ),
         _cell(language, "pages", f"{document.pages:,}" if document.pages else "—"),
         _cell(language, "chunks", f"{document.chunks:,}"),
         _cell(language, "state", text(state)),

@@ -123,7 +123,8 @@ def render_progress(progress: Progress | None, language: Language) -> str:
     if progress is None:
         return f'<p role="status">{text(say(language, "preparing"))}</p><progress aria-label="…"></progress>'
     said = text(say(language, "running", done=progress.done, count=progress.count))
-    return f'<p role="status">{said}</p><progress aria-label="{said}" value="{progress.done}" max="{progress.count}"></progress>'
+    bar = f'<progress aria-label="{said}" value="{progress.done}" max="{progress.count}"></progress>'
+    return f'<p role="status">{said}</p>{bar}'
 
 
 def render_evaluation(evaluation: Evaluation, name: str, language: Language) -> str:

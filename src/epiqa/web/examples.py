@@ -1,4 +1,4 @@
-"""Questions to begin with: those of the documents that ship with EpiQA, and titles that are questions themselves."""
+"""Questions to begin with: those of the documents that ship with EpiQA, and titles that are questions."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def build_page(qa: QuestionAnswerer) -> gr.Blocks:
     store = FeedbackStore(qa.directory)
     page = gr.Blocks(title="EpiQA", fill_width=True, analytics_enabled=False, delete_cache=CACHE_S)
     with page:
+        build_api(qa)  # first: its names are taken before Gradio makes some of the events' functions
         header = gr.HTML(elem_id="epiqa-header", apply_default_css=False)
         bridge = Bridge()
         with gr.Tabs(elem_id="epiqa-tabs") as tabs:
@@ -43,7 +44,6 @@ def build_page(qa: QuestionAnswerer) -> gr.Blocks:
             with gr.Tab(label("tab_feedback"), id="feedback") as feedback:
                 build_feedback(store, feedback, bridge)
         _connect(Asking(qa, store), bridge, tabs, ask)
-        build_api(qa)
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=MAX_ASKED_AT_ONCE, api_open=False)
     return page
 

@@ -24,7 +24,7 @@ def text(shown: object) -> str:
     return html.escape(str(shown))
 
 
-def button(label: str, kind: str = "epiqa-button", **data: object) -> str:
+def button(label: str, /, *, kind: str = "epiqa-button", **data: object) -> str:
     """Returns a button that the page's script listens to; `label` is HTML, `data` texts for it."""
     attributes = "".join(f' data-{name}="{text(value)}"' for name, value in data.items())
     return f'<button type="button" class="{kind}"{attributes}>{label}</button>'
@@ -59,10 +59,10 @@ def render_turn(turn: Turn, number: int, language: Language) -> str:
     if turn.answer is None:
         reply = f'<p class="epiqa-error" role="alert">{text(turn.error)}</p>'
         return f'<section class="epiqa-answer" data-state="error">{reply}</section>'
-    reply = _Reply(turn, turn.answer, number, language)
+    parts = _Reply(turn, turn.answer, number, language)
     if turn.answer.is_answered:
-        return f'<section class="epiqa-answer" data-state="answered">{reply.answered()}</section>'
-    return f'<section class="epiqa-answer" data-state="unanswered">{reply.unanswered()}</section>'
+        return f'<section class="epiqa-answer" data-state="answered">{parts.answered()}</section>'
+    return f'<section class="epiqa-answer" data-state="unanswered">{parts.unanswered()}</section>'
 
 
 class _Reply:
@@ -82,7 +82,9 @@ class _Reply:
             parts.append(fold(self._say("more_places", count=len(folded)), self._citations(folded, len(shown))))
         others = answer.candidates[1:]
         if others:
-            parts.append(fold(self._say("others", count=len(others)), self._candidates(1)))
+            parts.append(
+                fold(self._say("others", count=len(others)), self._candidates(1, None, len(answer.citations)))
+            )
         return "".join([*parts, self._copies(), self._verdict()])
 
     def unanswered(self) -> str:
@@ -92,11 +94,10 @@ class _Reply:
             searched += f" {self._say('without_text', count=turn.unread)}"
         nearest = f" {self._say('nearest')}" if answer.passages else ""
         parts = [f'<p class="epiqa-text">{self._say("no_answer")}</p>', f"<p>{searched}{nearest}</p>"]
-        first = len(turn.places) - len(answer.passages)
-        for place, passage in enumerate(answer.passages, start=first):
+        for place, passage in enumerate(answer.passages):
             parts.append(self._figure(f"{text(passage.quote)} …", passage, place))
         if held_back(answer):
-            parts.append(fold(self._say("held_back"), self._candidates(0, 1)))
+            parts.append(fold(self._say("held_back"), self._candidates(0, 1, len(answer.passages))))
         return "".join([*parts, self._verdict()])
 
     def _say(self, key: str, **values: object) -> str:
@@ -111,9 +112,9 @@ class _Reply:
     def _citations(self, citations: Sequence[Citation], first: int) -> list[str]:
         return [self._citation(citation, place) for place, citation in enumerate(citations, start=first)]
 
-    def _candidates(self, begin: int, end: int | None = None) -> list[str]:
+    def _candidates(self, begin: int, end: int | None, place: int) -> list[str]:
+        """Returns some of the candidates; `place` is the number of their first citation."""
         candidates = self.answer.candidates
-        place = sum(len(candidate.citations) for candidate in candidates[:begin])
         parts: list[str] = []
         for candidate in candidates[begin:end]:
             parts.append(self._candidate(candidate))

@@ -6,10 +6,10 @@ element, to the letter, so that the script can tell which characters of the docu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -117,7 +117,7 @@ def window(length: int, at: int, whole: str) -> tuple[int, int]:
     at = min(max(at, 0), length)
     start, end = max(0, at - AROUND_CHARACTERS), min(length, at + AROUND_CHARACTERS)
     if start:
-        line = whole.find("\n", start, at)
+        line = whole.find("\n", start - 1, at)
         start = start if line < 0 else line + 1
     if end < length:
         line = whole.rfind("\n", at, end)
@@ -140,7 +140,7 @@ def marked(whole: str, start: int, end: int, quotes: Sequence[tuple[int, int]], 
 
 def _panel(language: Language, steps: str, content: str, *, asked: bool) -> str:
     heading = f'<h2 tabindex="-1">{text(say(language, "source"))}</h2>'
-    back = button(text(say(language, "back")), "epiqa-button epiqa-back", back="") if asked else ""
+    back = button(text(say(language, "back")), kind="epiqa-button epiqa-back", back="") if asked else ""
     return (
         f'<section class="epiqa-source"{" data-asked" if asked else ""}>'
         f'<div class="epiqa-bar">{heading}{steps}{back}</div>{content}</section>'
@@ -177,7 +177,7 @@ def _text(
     whole: str,
     start: int,
     end: int,
-    where: dict[str, object],
+    where: Mapping[str, Any],
     language: Language,
 ) -> str:
     action = "read" if "document" in where else "open"
@@ -189,8 +189,9 @@ def _text(
     if end < len(whole):
         later = button(text(say(language, "later")), action=action, **where, start=end + AROUND_CHARACTERS)
     shown = marked(whole, start, end, quotes, (place.start, place.end))
+    name = text(say(language, "document_text"))
     return (
-        f'<div class="epiqa-document" tabindex="0" role="region" aria-label="{text(say(language, "document_text"))}">'
+        f'<div class="epiqa-document" tabindex="0" role="region" aria-label="{name}">'
         f'{earlier}<div class="epiqa-body" dir="auto" data-document="{text(place.document_id)}" '
         f'data-start="{start}">{shown}</div>{later}</div>'
     )

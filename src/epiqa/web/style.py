@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
+# Gradio lets rules inside of @media reach only what is below the page's head: of the frame around it, none.
 CSS = """
 footer, .message-buttons { display: none !important; }
-.gradio-container { max-width: 100rem !important; margin: 0 auto !important; }
+.main.fillable {
+  max-width: 100rem !important; margin: 0 auto !important; padding: 1rem clamp(.75rem, 3vw, 2rem) !important;
+}
 .epiqa-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .9rem; }
 .epiqa-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; }
 .epiqa-header p { margin: 0; color: var(--body-text-color-subdued); }
@@ -24,7 +27,9 @@ footer, .message-buttons { display: none !important; }
   border: 1px solid var(--border-color-primary); border-radius: .4rem; text-decoration: none;
   background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color);
 }
-.epiqa-button:hover:not(:disabled), a.epiqa-link:hover { background: var(--button-secondary-background-fill-hover); }
+:is(.epiqa-button:not(:disabled), .epiqa-link):hover {
+  background: var(--button-secondary-background-fill-hover);
+}
 .epiqa-button:disabled { opacity: .4; cursor: default; }
 
 #epiqa-chat .bot-row { max-width: none; padding-right: .5rem; }
@@ -39,7 +44,8 @@ footer, .message-buttons { display: none !important; }
 #epiqa-question .submit-button {
   background: var(--button-primary-background-fill); color: var(--button-primary-text-color); padding: 0 1rem;
 }
-#epiqa-export { display: none; }
+#epiqa-chat .icon-button-wrapper, #epiqa-export { display: none; }
+:is(#epiqa-chips, #epiqa-uploads, #epiqa-evaluation):not(:has(p)) { display: none; }
 .epiqa-tools { flex-wrap: wrap; }
 .epiqa-tools button { flex: 0 1 auto !important; }
 
@@ -82,9 +88,13 @@ footer, .message-buttons { display: none !important; }
 .epiqa-steps { display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; }
 .epiqa-head { margin: .5rem 0; }
 .epiqa-head .epiqa-title { margin: 0; font-weight: 600; }
-.epiqa-head p + p { margin: .25rem 0 0; font-size: .875rem; color: var(--body-text-color-subdued); }
-.epiqa-head .epiqa-link { margin-left: .5rem; }
-.epiqa-document { overflow-y: auto; max-height: 60dvh; border-top: 1px solid var(--border-color-primary); }
+.epiqa-head p + p {
+  display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .75rem; margin: .25rem 0 0;
+  font-size: .875rem; color: var(--body-text-color-subdued);
+}
+.epiqa-document {
+  overflow-y: auto; max-height: max(20rem, calc(100dvh - 32rem)); border-top: 1px solid var(--border-color-primary);
+}
 .epiqa-document > .epiqa-button { margin: .5rem 0; }
 .epiqa-body { padding: .5rem 0; font-size: .95rem; line-height: 1.6; }
 
@@ -105,13 +115,15 @@ footer, .message-buttons { display: none !important; }
 .epiqa-table th { font-weight: 600; }
 .epiqa-table th .epiqa-path { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
 .epiqa-table td { font-variant-numeric: tabular-nums; }
-.epiqa-table thead th { white-space: nowrap; }
+.epiqa-table thead th, .epiqa-date { white-space: nowrap; }
 .epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; }
 .epiqa-actions details[open] { flex-basis: 100%; }
 .epiqa-unread { color: var(--body-text-color-subdued); }
 .epiqa-uploads { list-style: none; margin: .5rem 0 0; padding: 0; }
-.epiqa-uploads li { display: grid; grid-template-columns: minmax(8rem, 2fr) 8rem 3fr; gap: .75rem; align-items: center;
-  padding: .25rem 0; font-size: .9rem; }
+.epiqa-uploads li {
+  display: grid; grid-template-columns: minmax(8rem, 2fr) 8rem 3fr; gap: .75rem; align-items: center;
+  padding: .25rem 0; font-size: .9rem;
+}
 progress { width: 100%; height: .5rem; accent-color: var(--color-accent); }
 .epiqa-lists h2 { font-size: 1.1rem; font-weight: 600; margin: 0 0 .5rem; }
 .epiqa-questions { list-style: none; margin: 0; padding: 0; }
@@ -143,7 +155,11 @@ progress { width: 100%; height: .5rem; accent-color: var(--color-accent); }
   .epiqa-columns > :last-child { position: sticky; top: 0; align-self: flex-start; }
 }
 @media (max-width: 719px) {
-  .epiqa-columns { flex-direction: column; }
+  .epiqa-columns, .epiqa-find, .epiqa-lists { flex-direction: column; }
+  .column { min-width: 0 !important; }
+  #epiqa-tabs .tab-container button { padding-inline: .5rem; }
+}
+@media (max-width: 999px) {
   .epiqa-table:not(.epiqa-measures) :is(thead, caption) { position: absolute; clip-path: inset(50%); width: 1px; }
   .epiqa-table:not(.epiqa-measures) :is(tbody, tr, th, td) { display: block; border: 0; padding: .15rem 0; }
   .epiqa-table:not(.epiqa-measures) tr { border-bottom: 1px solid var(--border-color-primary); padding: .6rem 0; }

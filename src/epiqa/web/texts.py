@@ -6,10 +6,9 @@ HTML is translated by the first language that the browser's request names, which
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import gradio as gr
-from gradio.i18n import I18nData
 
 from epiqa.errors import EpiQAError, FilterError, QuestionError
 
@@ -296,8 +295,8 @@ def language_of(request: gr.Request | None) -> Language:
     return "zh" if first.strip().lower().startswith("zh") else "en"
 
 
-def label(key: str) -> I18nData:
-    """Returns a text for a component, translated in the browser."""
+def label(key: str) -> Any:
+    """Returns a text for a component, translated in the browser; not every component's types know of such."""
     return I18N(f"epiqa.{key}")
 
 

@@ -110,7 +110,7 @@ def build_ask(qa: QuestionAnswerer, store: FeedbackStore, page: gr.Blocks, bridg
                 with gr.Row():
                     save = gr.Button(label("correction_save"), size="sm", variant="primary", elem_id="epiqa-save")
                     save_none = gr.Button(label("correction_none"), size="sm", elem_id="epiqa-save-none")
-    filter_fields = [chosen, *days]
+    filter_fields: list[Any] = [chosen, *days]
     panel = [sources, shown, correction, right_answer]
     asking = Asking(qa, store)
 
@@ -121,8 +121,7 @@ def build_ask(qa: QuestionAnswerer, store: FeedbackStore, page: gr.Blocks, bridg
     chatbot.example_select(
         asking.answer_example, [conversation, *filter_fields], answered, concurrency_id="ask", **PRIVATE
     )
-    for cleared in (clear.click, chatbot.clear):
-        cleared(asking.clear, None, [chatbot, conversation, *panel], **QUIET)
+    clear.click(asking.clear, None, [chatbot, conversation, *panel], **QUIET)
     for field in filter_fields:
         field.change(asking.chips, filter_fields, chips, **QUIET)
     bridge.on("unfilter", asking.unfilter, filter_fields, filter_fields)
@@ -142,7 +141,7 @@ def _chatbot() -> gr.Chatbot:
         elem_id="epiqa-chat",
         label=label("conversation"),
         show_label=False,
-        height="calc(100dvh - 20rem)",
+        height="calc(100dvh - 21rem)",
         min_height=360,
         layout="bubble",
         autoscroll=False,
@@ -211,11 +210,11 @@ class Asking:
         """Shows the conversation that the browser kept, and what there is to begin with."""
         language, documents = language_of(request), self.qa.documents()
         conversation = from_json(kept)
-        messages = _messages(conversation, language) if conversation else gr.skip()
         examples = offered_examples(documents)
         key = "placeholder_examples" if examples else "placeholder" if documents else "placeholder_empty"
+        value: dict[str, Any] = {"value": _messages(conversation, language)} if conversation else {}
         chatbot = gr.Chatbot(
-            **({"value": messages} if conversation else {}),
+            **value,  # none leaves what the reader may have asked in the meantime
             placeholder=text(say(language, key)),
             examples=[{"text": html.escape(example, quote=False)} for example in examples],
         )
@@ -263,8 +262,6 @@ class Asking:
         turn = conversation[view.turn] if view.turn < len(conversation) else None
         if turn is None or view.place >= len(turn.places):
             return render_no_source(language), None, gr.Group(visible=False), ""
-        if turn.answer is not None and not turn.answer.is_answered and not view.asked:
-            view = replace(view, place=len(turn.places) - len(turn.answer.passages))  # the nearest passage
         place = turn.places[view.place]
         shown = Shown(place.document_id, turn.answer.question if turn.answer else turn.question, place.start)
         return render_source(turn, view, self.qa, language), shown, gr.Group(visible=True), ""

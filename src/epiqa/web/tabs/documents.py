@@ -24,7 +24,7 @@ def build_documents(qa: QuestionAnswerer, page: gr.Blocks, bridge: Bridge, ask: 
         label=label("add"),
         file_count="multiple",
         file_types=list(SUFFIXES),
-        height=140,
+        height=170,
         elem_id="epiqa-upload",
     )
     limits = gr.HTML(apply_default_css=False)
@@ -46,7 +46,7 @@ def build_documents(qa: QuestionAnswerer, page: gr.Blocks, bridge: Bridge, ask: 
         )
     table = gr.HTML(elem_id="epiqa-documents", apply_default_css=False)
     handling = Handling(qa)
-    view = [words, show]
+    view: list[Any] = [words, show]
     everywhere = [header, table, ask.chosen]
 
     upload = files.upload(
