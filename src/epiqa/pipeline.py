@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -185,8 +186,9 @@ class EpiQA:
         self.calibration = calibration
 
     def load_models(self) -> None:
-        """Loads what the first question would have to wait for."""
-        self.ask("Are you ready?")
+        """Loads what the first question would have to wait for; what is wrong with it, that question will say."""
+        with suppress(EpiQAError):
+            self.ask("Are you ready?")
 
     @property
     def info(self) -> IndexInfo:

@@ -61,6 +61,9 @@ class FakeAnswerer:
         self._answers = answers
         self._top_k = top_k
 
+    def load_models(self) -> None:
+        pass
+
     @property
     def info(self) -> IndexInfo:
         return IndexInfo("1", len(self._documents), len(self._passages()), "fake", 1, unread=1)

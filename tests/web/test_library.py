@@ -1,4 +1,4 @@
-"""Uploads: what is refused before it is read, what is kept, and what becomes of each file; a real index throughout."""
+"""Uploads: what is refused before it is read, what is kept, and what becomes of each file, with a real index."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from epiqa.types import IndexReport
 from epiqa.web import library
 from epiqa.web.library import UPLOADS, Upload, add_uploads, remove_document
 from fakes import KeywordReader, WordEmbedder
+
+FORMATS = Path(__file__).resolve().parents[1] / "data" / "formats"
 
 
 @pytest.fixture
@@ -96,13 +98,16 @@ def test_a_file_of_the_same_name_takes_the_place_of_the_earlier_one(qa: EpiQA, t
 
 
 def test_an_earlier_file_stays_where_the_new_one_cannot_be_read(qa: EpiQA, tmp_path: Path) -> None:
-    outcome(qa, uploaded(tmp_path, "a.html", "<p>The answer: one. So it was."))
-    (upload,) = outcome(qa, uploaded(tmp_path, "a.html", b"\x00\xff\xfe\x01" * 9))
+    whole = (FORMATS / "writer.docx").read_bytes()
+    outcome(qa, uploaded(tmp_path, "a.docx", whole))
+    before = qa.documents()
+    (upload,) = outcome(qa, uploaded(tmp_path, "a.docx", whole[:2000]))
     assert upload.state == "skipped"
-    assert upload.reason
-    assert qa.ask("What is the answer?").text == "one"
-    assert b"The answer: one" in (qa.directory / UPLOADS / "a.html").read_bytes()
-    assert [path for path, _ in qa.unread()] == [str(qa.directory / UPLOADS / "a.html")]
+    assert "is broken" in upload.reason
+    assert qa.documents() == before
+    kept = qa.directory / UPLOADS / "a.docx"
+    assert kept.read_bytes() == whole
+    assert [path for path, _ in qa.unread()] == [str(kept)]
 
 
 def test_questions_are_answered_while_files_are_read(qa: EpiQA, tmp_path: Path) -> None:

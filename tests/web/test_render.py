@@ -135,13 +135,16 @@ def test_more_places_and_other_candidates_fold_open_and_number_their_places() ->
 
 
 def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passages() -> None:
+    place = (
+        '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span>page 3</span>'
+        '<span class="epiqa-section" dir="auto">Findings</span>'
+        '<span class="epiqa-path">notices/004.txt</span></span>'
+    )
     assert rendered(UNANSWERED, unread=2) == (
         '<section class="epiqa-answer" data-state="unanswered"><p class="epiqa-text">The documents don&#x27;t '
         "answer this.</p><p>3 documents were searched. 2 files had no text that could be read, and were not. The "
         f'nearest passages, which may help:</p><figure class="epiqa-citation"><blockquote dir="auto">{TEXT} …'
-        f'</blockquote><figcaption>{opens(0)}<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span>'
-        'page 3</span><span class="epiqa-section" dir="auto">Findings</span><span class="epiqa-path">'
-        f"notices/004.txt</span></span></figcaption></figure>{VERDICT}</section>"
+        f"</blockquote><figcaption>{opens(0)}{place}</figcaption></figure>{VERDICT}</section>"
     )
     assert "<p>3 documents were searched.</p>" in rendered(dataclasses.replace(UNANSWERED, passages=()))
 

@@ -47,11 +47,14 @@ class OneDocument:
 
 
 def test_the_panel_shows_the_document_with_the_quote_marked(tmp_path: Path) -> None:
+    place = (
+        '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span>'
+        '<span class="epiqa-path">notices/004.txt</span></span>'
+    )
     assert render_source(Turn("?", ANSWER), View(4, 0), OneDocument(file=tmp_path), "en") == (
-        '<section class="epiqa-source" data-asked><div class="epiqa-bar"><h2 tabindex="-1">Source</h2><button '
-        'type="button" class="epiqa-button epiqa-back" data-back="">Back to the answer</button></div>'
-        '<div class="epiqa-head"><p class="epiqa-title" dir="auto">Video Conference</p><p><span class='
-        '"epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span class="epiqa-path">notices/004.txt</span></span> '
+        '<section class="epiqa-source" data-asked><div class="epiqa-bar"><h2 tabindex="-1">Source</h2>'
+        '<button type="button" class="epiqa-button epiqa-back" data-back="">Back to the answer</button></div>'
+        f'<div class="epiqa-head"><p class="epiqa-title" dir="auto">Video Conference</p><p>{place} '
         '<a class="epiqa-link" href="original/d1" download>Download the original file</a></p></div>'
         '<div class="epiqa-document" tabindex="0" role="region" aria-label="Text of the document">'
         '<div class="epiqa-body" dir="auto" data-document="d1" data-start="0">On May 9th, '

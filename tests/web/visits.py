@@ -18,7 +18,7 @@ from epiqa.web import QuestionAnswerer, build_page, launch
 from epiqa.web.sources import originals_route
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
 # Gradio makes an event loop for each lock of each block and never closes it (utils.safe_get_lock), and
 # summarises its queue with options that newer versions of pandas no longer want.
@@ -82,6 +82,11 @@ class Visit:
             )
         )
 
+    def note(self, message: ConsoleMessage) -> None:
+        """Takes what the console shows for a complaint, but for what Gradio says after each upload."""
+        if message.type != "log" and message.text != "Method not implemented.":
+            self.complaints.append(message.text)
+
     def check(self) -> None:
         """Nothing left the host, and nothing went wrong; to be called before the tab is closed."""
         home = urlsplit(self.page.url).netloc
@@ -95,7 +100,7 @@ def visit(browser: Browser, address: str, *, width: int = 1440, **context: Any) 
     visit = Visit(page)
     page.on("request", lambda request: visit.requests.append(request.url))
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    page.on("console", lambda message: visit.complaints.append(message.text) if message.type != "log" else None)
+    page.on("console", visit.note)
     page.goto(address)
     for filled in ("#epiqa-sources .epiqa-source", "#epiqa-header h1"):  # from the server
         page.locator(filled).wait_for()

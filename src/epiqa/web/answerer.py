@@ -17,6 +17,9 @@ class QuestionAnswerer(Protocol):
     def directory(self) -> Path:
         """The index directory: uploads, question sets and feedback are kept there, too."""
 
+    def load_models(self) -> None:
+        """Loads what the first question would have to wait for."""
+
     @property
     def info(self) -> IndexInfo:
         """Describes the index."""

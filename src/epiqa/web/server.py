@@ -60,6 +60,7 @@ def serve(qa: QuestionAnswerer, *, host: str = "127.0.0.1", port: int = 7860) ->
     page = build_page(qa)
     address = launch(page, host=host, port=port, routes=[originals_route(qa)])
     print(f"EpiQA is at {address}", flush=True)
+    threading.Thread(target=qa.load_models, name="epiqa-models", daemon=True).start()
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
