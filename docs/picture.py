@@ -16,17 +16,19 @@ from epiqa import EpiQA
 from epiqa.web import build_page, launch
 from epiqa.web.sources import originals_route
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
 PORT = 7869
 ANSWERED = "Who presided over the meeting on February 2?"
 UNANSWERED = "How many vaccine doses did Dalian receive?"
-QUESTIONS = "tests/data/seeds_questions.jsonl"
+QUESTIONS = ROOT / "tests" / "data" / "seeds_questions.jsonl"
 
 
 def main() -> None:
-    os.chdir(DOCS.parent)  # so that the paths on the page are those of the quick start
-    with tempfile.TemporaryDirectory() as index, sync_playwright() as playwright:
-        qa = EpiQA.build(["seeds"], index=index)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        shutil.copytree(ROOT / "seeds", Path(folder, "seeds"))
+        os.chdir(folder)  # so that the paths on the page are those of the quick start
+        qa = EpiQA.build(["seeds"], index="index")
         qa.load_models()
         page = build_page(qa)
         address = launch(page, port=PORT, routes=[originals_route(qa)])
@@ -40,6 +42,7 @@ def main() -> None:
         evaluation(_tab(browser, address, 1280, 1150, color_scheme="dark"))
         browser.close()
         page.close(verbose=False)
+        os.chdir(ROOT)
 
 
 def answered(tab: Page) -> None:
@@ -59,7 +62,7 @@ def narrow(tab: Page) -> None:
 
 def documents(tab: Page) -> None:
     tab.get_by_role("tab", name="Documents").click()
-    formats = Path("tests/data/formats")
+    formats = ROOT / "tests" / "data" / "formats"
     files = [formats / name for name in ("writer.docx", "chromium.pdf", "chromium-scan.pdf")]
     tab.locator("#epiqa-upload input[type=file]").set_input_files(files)
     tab.get_by_text("Done:").wait_for()
@@ -69,7 +72,7 @@ def documents(tab: Page) -> None:
 def evaluation(tab: Page) -> None:
     tab.get_by_role("tab", name="Evaluate").click()
     tab.locator("#epiqa-question-set-file input[type=file]").set_input_files(QUESTIONS)
-    tab.wait_for_function(f"document.querySelector('#epiqa-question-set input').value === '{Path(QUESTIONS).name}'")
+    tab.wait_for_function(f"document.querySelector('#epiqa-question-set input').value === '{QUESTIONS.name}'")
     tab.get_by_role("button", name="Run", exact=True).click()
     tab.locator(".epiqa-curves").wait_for()
     _save(tab, "page-evaluate")

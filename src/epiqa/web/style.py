@@ -124,7 +124,17 @@ footer, .message-buttons { display: none !important; }
   display: grid; grid-template-columns: minmax(8rem, 2fr) 8rem 3fr; gap: .75rem; align-items: center;
   padding: .25rem 0; font-size: .9rem;
 }
-progress { width: 100%; height: .5rem; accent-color: var(--color-accent); }
+progress {
+  width: 100%; height: .5rem; appearance: none; border: 0; border-radius: .25rem; overflow: hidden;
+  background: var(--border-color-primary); color: var(--color-accent);
+}
+progress::-webkit-progress-bar { background: none; }
+progress::-webkit-progress-value { background: var(--color-accent); }
+progress::-moz-progress-bar { background: var(--color-accent); }
+progress:indeterminate {
+  background: repeating-linear-gradient(90deg, var(--color-accent) 0 1rem, transparent 1rem 2rem);
+}
+[data-state=skipped] progress { visibility: hidden; }
 .epiqa-lists h2 { font-size: 1.1rem; font-weight: 600; margin: 0 0 .5rem; }
 .epiqa-questions { list-style: none; margin: 0; padding: 0; }
 .epiqa-questions li { border-top: 1px solid var(--border-color-primary); padding: .6rem 0; margin: 0; }
