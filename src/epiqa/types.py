@@ -229,7 +229,8 @@ class IndexInfo:
 class DocumentInfo:
     """A document as the index lists it, without its text.
 
-    `note` says what of the file could not be read; `also` are the further paths at which the same content lies.
+    `note` says what of the file could not be read; `also` are the further paths at which the same content lies;
+    `pages` is 0 for formats without pages.
     """
 
     id: str
@@ -241,6 +242,7 @@ class DocumentInfo:
     language: str | None = None
     note: str | None = None
     also: tuple[str, ...] = ()
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

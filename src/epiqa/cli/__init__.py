@@ -256,7 +256,6 @@ def serve_command(
     if auth is not None and auth_file is not None:
         raise EpiQAError("--auth and --auth-file are both given: choose one.")
     qa = EpiQA.open(index, reader=reader)
-    qa.preload()
     from epiqa.web import parse_accounts, read_accounts, serve  # late: Gradio takes seconds to import
 
     accounts = (

@@ -123,3 +123,8 @@ class Index:
         """Returns the whole text of a document, or None when there is none of that id."""
         with self._reading():
             return text.document_text(self._connection, document_id)
+
+    def files_of(self, document_id: str) -> list[bytes]:
+        """Returns the absolute names of the files that hold a document, in the file system's own bytes."""
+        with self._lock:
+            return sources.files_of(self._connection, document_id)
