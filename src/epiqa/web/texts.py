@@ -150,10 +150,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "chip_since": ("from {day}", "自 {day}"),
     "chip_until": ("until {day}", "至 {day}"),
     "chip_remove": ("Remove “{name}”", "移除“{name}”"),
-    "filter_bad": (
-        "This filter fits no document, or a day is written in another way: {reason}",
-        "该筛选条件没有匹配的文档，或日期格式不对：{reason}",
-    ),
     # Documents
     "add": ("Add documents", "添加文档"),
     "add_drop": (
@@ -265,7 +261,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "gold_missing": ("an answer is in the documents, but was not found", "文档中有答案，但没有找到"),
     "forget": ("Delete", "删除"),
     "feedback_download": ("Download as SQuAD JSON", "下载 SQuAD JSON"),
-    "refresh": ("Refresh", "刷新"),
     # Errors
     "error": ("{reason}", "出错了：{reason}"),
     "error_question": ("This cannot be asked: {reason}", "这个问题无法提问：{reason}"),

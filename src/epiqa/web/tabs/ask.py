@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +37,8 @@ from epiqa.web.texts import Language, label, language_of, say, say_error
 STORAGE = "epiqa-conversation"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
+
+_log = logging.getLogger("epiqa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +203,13 @@ class Asking:
             within = filter_of(documents, since, until)
             answer = self.qa.ask(question, within=within)
             searched = self.qa.count_documents(within)
-            if not answer.is_answered:
-                self.store.note_unanswered(answer.question)
         except EpiQAError as error:
             return Turn(question, error=say_error(language, error))
+        if not answer.is_answered:
+            try:
+                self.store.note_unanswered(answer.question)
+            except EpiQAError as error:  # an index that cannot be written to answers all the same
+                _log.warning("%s", error)
         return Turn(question, shortened(answer), documents=searched, unread=self.qa.info.unread)
 
     def restore(self, kept: object, request: gr.Request) -> tuple[Any, ...]:

@@ -111,6 +111,7 @@ class Evaluating:
         except EpiQAError as error:
             yield _alert(say_error(language, error)), hidden
         finally:
+            self.stop()  # the reader may have left
             self._run = None
 
     def stop(self) -> None:
