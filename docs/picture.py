@@ -23,6 +23,8 @@ ANSWERED = "Who presided over the meeting on February 2?"
 UNANSWERED = "How many vaccine doses did Dalian receive?"
 QUESTIONS = ROOT / "tests" / "data" / "seeds_questions.jsonl"
 
+SHOWN_QUESTIONS = 8  # enough for a picture
+
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -70,9 +72,11 @@ def documents(tab: Page) -> None:
 
 
 def evaluation(tab: Page) -> None:
+    some = Path("questions.jsonl")
+    some.write_text("".join(QUESTIONS.read_text(encoding="utf-8").splitlines(keepends=True)[:SHOWN_QUESTIONS]))
     tab.get_by_role("tab", name="Evaluate").click()
-    tab.locator("#epiqa-question-set-file input[type=file]").set_input_files(QUESTIONS)
-    tab.wait_for_function(f"document.querySelector('#epiqa-question-set input').value === '{QUESTIONS.name}'")
+    tab.locator("#epiqa-question-set-file input[type=file]").set_input_files(some)
+    tab.wait_for_function(f"document.querySelector('#epiqa-question-set input').value === '{some.name}'")
     tab.get_by_role("button", name="Run", exact=True).click()
     tab.locator(".epiqa-curves").wait_for()
     _save(tab, "page-evaluate")

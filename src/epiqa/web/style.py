@@ -152,7 +152,7 @@ progress:indeterminate {
 .epiqa-curves svg { display: block; width: 100%; height: auto; overflow: visible; }
 .epiqa-curves text { font-size: 12px; fill: currentColor; }
 .epiqa-curves :is(path, line) { fill: none; stroke: currentColor; }
-.epiqa-curves .grid { stroke: var(--border-color-primary); }
+.epiqa-curves .grid { stroke: currentColor; opacity: .25; }
 .epiqa-curves .bin { fill: var(--color-accent); }
 .epiqa-curves .dashed { stroke-dasharray: 5 4; }
 .epiqa-curves .dotted { stroke-dasharray: 1 3; }
