@@ -63,8 +63,15 @@ def add_turn(conversation: Sequence[Turn], turn: Turn) -> list[Turn]:
 
 
 def to_json(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Returns what the browser keeps."""
-    return [asdict(turn) for turn in conversation]
+    """Returns what the browser keeps.
+
+    A document's path is called "file": Gradio takes what has a "path" for a file that was sent to it.
+    """
+
+    def renamed(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {"file" if name == "path" else name: value for name, value in fields}
+
+    return [asdict(turn, dict_factory=renamed) for turn in conversation]
 
 
 def from_json(kept: object) -> list[Turn]:
@@ -91,7 +98,7 @@ def export_markdown(conversation: Sequence[Turn], language: Language) -> str:
 
 def export_json(conversation: Sequence[Turn]) -> str:
     """Returns the conversation as JSON, as `epiqa ask --json` has its answers, as far as they are kept."""
-    return json.dumps(to_json(conversation), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps([asdict(turn) for turn in conversation], ensure_ascii=False, indent=2) + "\n"
 
 
 def _excerpt(passage: Passage) -> Passage:
@@ -145,7 +152,7 @@ def _place(value: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "document_id": _is(str, value["document_id"]),
         "title": _is(str, value["title"]),
-        "path": _is(str, value["path"]),
+        "path": _is(str, value["file"]),
         "date": _optional(_date, value["date"]),
         "page": _optional_is(int, value["page"]),
         "section": _optional_is(str, value["section"]),
