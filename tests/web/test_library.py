@@ -105,9 +105,8 @@ def test_an_earlier_file_stays_where_the_new_one_cannot_be_read(qa: EpiQA, tmp_p
     assert upload.state == "skipped"
     assert "is broken" in upload.reason
     assert qa.documents() == before
-    kept = qa.directory / UPLOADS / "a.docx"
-    assert kept.read_bytes() == whole
-    assert [path for path, _ in qa.unread()] == [str(kept)]
+    assert (qa.directory / UPLOADS / "a.docx").read_bytes() == whole
+    assert qa.unread() == []
 
 
 def test_questions_are_answered_while_files_are_read(qa: EpiQA, tmp_path: Path) -> None:

@@ -90,10 +90,13 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
         for states in _index(qa, kept):
             uploads |= states
             yield list(uploads.values())
-        for name in kept.values():  # an earlier file of the name still answers where the new one cannot be read
-            earlier = Path(aside, name)
-            if uploads[name].state == "skipped" and earlier.exists():
-                earlier.replace(folder / name)
+        # An earlier file of the name answers again where the new one cannot be read.
+        back = {path: name for path, name in kept.items() if uploads[name].state == "skipped"}
+        back = {path: name for path, name in back.items() if Path(aside, name).exists()}
+        for name in back.values():
+            Path(aside, name).replace(folder / name)
+        for _ in _index(qa, back):
+            pass
 
 
 def remove_document(
@@ -165,7 +168,7 @@ def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
     for state in ("added", "replaced", "unchanged"):
         if holds(getattr(report, state)):
             return state, reasons
-    return "skipped", reasons
+    return ("added" if holds(path for _, path in report.moved) else "skipped"), reasons
 
 
 def _delete(paths: Iterable[Path]) -> None:
