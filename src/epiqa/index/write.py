@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
 from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
-from epiqa.index import sources, text
-from epiqa.index.vectors import VectorIndex, read_vectors
+from epiqa.index import segments, sources, text, words
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, Vectors
 
 LOCK_TIMEOUT_S = 600.0
@@ -24,7 +24,8 @@ LOCK_TIMEOUT_S = 600.0
 class IndexWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
-    It starts as a copy of the live generation, or empty where there is none.
+    It starts with the catalogue of the live generation, or empty where there is none. What is added goes to a new
+    segment; with `commit`, the others are linked, or become one with it.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class IndexWriter:
         self.fingerprint: str | None = None
         self.chunking = DEFAULT_CHUNKING
         self._dimensions = 0
+        self._segments: tuple[files.Segment, ...] = ()
+        self._new: segments.NewSegment | None = None
         self.is_changed = False
 
     def __enter__(self) -> IndexWriter:
@@ -88,23 +91,22 @@ class IndexWriter:
                 ) from error
 
     def _begin(self, undo: ExitStack) -> None:
-        """Copies the live generation, or starts an empty one; `undo` learns how to remove it again."""
+        """Copies the live catalogue, or starts an empty one; `undo` learns how to remove it again."""
         try:
-            live, manifest = files.current(self._directory)
+            self._live, manifest = files.current(self._directory)
         except IndexMissingError:
             self._generation = files.prepare(self._directory)
             undo.callback(self._discard)
-            self._connection = text.create(self._generation / files.TEXT)
+            self._connection = text.create(self._generation / files.CATALOGUE, text.CATALOGUE)
         else:
-            for name, digest in manifest.files.items():
-                files.check_file(self._directory, live, name, digest)
+            files.check_files(self._directory, self._live, manifest)
             self.embedder, self.fingerprint = manifest.embedder, manifest.fingerprint
             self._dimensions, self.chunking = manifest.dimensions, manifest.chunking
-            self._vectors = read_vectors(self._directory, live)
+            self._segments, self._hashes = manifest.segments, manifest.files
             self._generation = files.prepare(self._directory)
             undo.callback(self._discard)
-            shutil.copyfile(live / files.TEXT, self._generation / files.TEXT)
-            self._connection = text.open_for_writing(self._generation / files.TEXT)
+            shutil.copyfile(self._live / files.CATALOGUE, self._generation / files.CATALOGUE)
+            self._connection = text.open_for_writing(self._generation / files.CATALOGUE)
         undo.callback(self._connection.close)
 
     def _discard(self) -> None:
@@ -116,7 +118,6 @@ class IndexWriter:
         self.chunking = chunking
         self.embedder, self.fingerprint = embedder.name, embedder.fingerprint
         self._dimensions = embedder.dimensions
-        self._vectors = VectorIndex.empty(embedder.dimensions)
 
     def has(self, document: Document) -> bool:
         """Tells whether this text is stored already, from the same file."""
@@ -131,7 +132,12 @@ class IndexWriter:
             earlier = sources.find_by_location(self._connection, document.location)
             is_replaced = earlier is not None and self.remove(earlier)
             self.remove(document.id)
-            self._vectors.add(text.insert(self._connection, document, chunks), vectors)
+            if self._new is None:
+                self._new = segments.NewSegment(self._generation, self._dimensions)
+                self._undo.callback(self._new.close)
+            first = sum(segment.chunks for segment in self._segments) + self._new.chunks
+            key = text.insert(self._connection, document, chunks, segment=len(self._segments), first=first)
+            self._new.add(key, document, chunks, vectors, with_title=self.chunking.with_title)
             self.is_changed = True
         return is_replaced
 
@@ -151,7 +157,7 @@ class IndexWriter:
         if not text.has_document(self._connection, document_id):
             return False
         with self._translated():
-            self._vectors.remove(text.delete(self._connection, document_id))
+            text.delete(self._connection, document_id)
             self.is_changed = True
         return True
 
@@ -163,11 +169,11 @@ class IndexWriter:
         """Makes this generation the live one."""
         assert self.fingerprint is not None, "set_embedder comes first"
         with self._translated():
+            written, hashes = self._write_segments()
             documents, chunks = text.counts(self._connection)
             unread = sources.count_unread(self._connection)
             self._connection.commit()
             self._connection.close()
-            (self._generation / files.VECTORS).write_bytes(self._vectors.to_bytes())
             manifest = files.Manifest(
                 format=files.FORMAT,
                 generation=self._generation.name,
@@ -177,9 +183,60 @@ class IndexWriter:
                 dimensions=self._dimensions,
                 documents=documents,
                 chunks=chunks,
-                files={name: files.sha256(self._generation / name) for name in (files.TEXT, files.VECTORS)},
+                segments=written,
+                files={},
                 chunking=self.chunking,
                 unread=unread,
             )
+            manifest.files.update(
+                {name: hashes.get(name) or files.sha256(self._generation / name) for name in manifest.names}
+            )
             files.publish(self._directory, self._generation, manifest)
             files.collect(self._directory)
+
+    def _write_segments(self) -> tuple[tuple[files.Segment, ...], dict[str, str]]:
+        """Writes what is new, with what is merged with it, and links the rest.
+
+        Returns all segments, and the SHA-256 of the files that were linked.
+        """
+        if self._new is None and not self._segments:
+            self._new = segments.NewSegment(self._generation, self._dimensions)
+            self._undo.callback(self._new.close)
+        sizes = [segment.chunks for segment in self._segments]
+        if self._new is not None:
+            self._new.prepare()
+            sizes.append(self._new.chunks)
+        firsts = np.cumsum([0, *sizes])
+        is_there = text.are_there(self._connection, int(firsts[-1]))
+        there = [int(is_there[first : first + size].sum()) for first, size in zip(firsts, sizes, strict=False)]
+        kept = segments.kept(sizes, there, is_last_new=self._new is not None)
+        names = [name(number) for number in range(kept) for name in (files.text_name, files.vectors_name)]
+        for name in names:
+            files.link(self._live / name, self._generation / name)
+        linked = {name: self._hashes[name] for name in names}
+        if kept == len(sizes):
+            return self._segments, linked
+        if self._new is not None and kept == len(self._segments) and there[-1] == sizes[-1]:
+            last = self._new.finish(kept)
+        else:
+            last = self._merge(kept, firsts.tolist(), is_there)
+        return (*self._segments[:kept], last), linked
+
+    def _merge(self, kept: int, firsts: Sequence[int], is_there: words.Mask) -> files.Segment:
+        """Writes all segments from one on as one; `firsts` are the numbers with which they begin."""
+        with ExitStack() as opened:
+            parts: list[segments.Part] = []
+            for number in range(kept, len(self._segments)):
+                name = files.text_name(number)
+                files.check_file(self._directory, self._live, name, self._hashes[name])
+                segment = segments.Segment.open(self._directory, self._live, number, self._hashes)
+                opened.callback(segment.close)
+                parts.append(segment)
+            if self._new is not None:
+                parts.append(self._new)
+            masks = np.split(is_there[firsts[kept] :], np.subtract(firsts[kept + 1 : -1], firsts[kept]))
+            keys = text.keys_from(self._connection, kept)
+            whole = list(zip(parts, masks, strict=True))
+            last = segments.write_merged(self._generation, kept, self._dimensions, whole, keys)
+        text.merge_segments(self._connection, kept, firsts[kept])
+        return last
