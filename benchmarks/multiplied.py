@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from epiqa.chunk import chunk
 from epiqa.embed import OnnxEmbedder, titled
@@ -28,6 +30,7 @@ from epiqa.ingest import normalise
 from epiqa.sentences import sentence_offsets
 from epiqa.types import Chunk, Document, Vectors
 
+PARAGRAPHS = 3000  # of SQuAD and SQuADShifts
 QUESTIONS = 1000
 EMBED_CHUNKS = 1024
 SENTENCES_EXCHANGED, WORDS_EXCHANGED = 1 / 3, 1 / 10
@@ -47,14 +50,14 @@ class Real:
 
 def read_real(medquad: Path, reader: Path, work: Path) -> Real:
     """Returns the real documents; their vectors are made once, and kept in `work`."""
-    pages = [_document(row["_id"], row["title"], row["text"]) for row in _lines(medquad / "corpus.jsonl.gz")]
+    pages = [make_document(row["_id"], row["title"], row["text"]) for row in _lines(medquad / "corpus.jsonl.gz")]
     questions = [row["text"] for row in _lines(medquad / "queries_dev.jsonl")]
     paragraphs = dict[str, Document]()
     for article in json.loads(gzip.decompress((reader / "train.json.gz").read_bytes()))["data"]:
         for paragraph in article["paragraphs"]:
             text = paragraph["context"]
-            if article["source"].startswith("squad") and text not in paragraphs:
-                paragraphs[text] = _document(f"p{len(paragraphs)}", article["title"], text)
+            if article["source"].startswith("squad") and text not in paragraphs and len(paragraphs) < PARAGRAPHS:
+                paragraphs[text] = make_document(f"p{len(paragraphs)}", article["title"], text)
                 questions.append(paragraph["qas"][0]["question"])
     real = list[tuple[Document, list[Chunk], Vectors]]()
     for name, documents in (("medquad", pages), ("squad", list(paragraphs.values()))):
@@ -75,7 +78,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines())
 
 
-def _document(name: str, title: str, text: str) -> Document:
+def make_document(name: str, title: str, text: str) -> Document:
+    """Makes a document that no file holds."""
     return Document(
         id=name, title=title, path=f"{name}.txt", location=f"/multiplied/{name}.txt", text=normalise(text)
     )
@@ -92,68 +96,67 @@ def _embedded(texts: list[str], folder: Path) -> Vectors:
             np.save(folder / "unfinished.npy", embedder.encode(texts[first : first + EMBED_CHUNKS]))
             (folder / "unfinished.npy").replace(part)
         parts.append(np.load(part))
-    return np.concatenate(parts)
+    return np.concatenate(parts)[: len(texts)]
 
 
-def multiplied(real: Real, chunks: int, *, seed: int = 2) -> Iterator[tuple[Document, list[Chunk], Vectors]]:
-    """Yields documents with `chunks` chunks and their vectors, first the real ones."""
-    firsts = np.cumsum([0, *map(len, real.chunks)])
-    count = 0
-    for document, pieces, first in zip(real.documents, real.chunks, firsts, strict=False):
-        if count >= chunks:
-            return
-        pieces = pieces[: chunks - count]
-        count += len(pieces)
-        yield document, pieces, real.vectors[first : first + len(pieces)]
-    copies = _Copies(real, seed)
-    for turn in range(1, 1_000):
-        for number, first in enumerate(firsts[:-1]):
-            if count >= chunks:
+def vector_blocks(real: Real, chunks: int) -> Iterator[Vectors]:
+    """Yields the vectors of `multiplied`, those of the real chunks first, then those of each turn of copies."""
+    for turn in range(math.ceil(chunks / len(real.vectors))):
+        yield _vectors(real, turn)[: chunks - turn * len(real.vectors)]
+
+
+def multiplied(real: Real, chunks: int) -> Iterator[tuple[Document, list[Chunk], Vectors]]:
+    """Yields documents with `chunks` chunks in all, and their vectors, first the real ones; always the same."""
+    quotes = [piece.quote for pieces in real.chunks for piece in pieces]
+    sentences = [_sentences(quote) for quote in quotes] if chunks > len(quotes) else []
+    words = " ".join(quotes).split()
+    left = chunks
+    for turn, vectors in enumerate(vector_blocks(real, chunks)):
+        row, chooser, partners = 0, random.Random(turn), _partners(real, turn).tolist()
+        for document, pieces in zip(real.documents, real.chunks, strict=True):
+            pieces = pieces[:left]
+            if turn:
+                crossed = [
+                    _crossed(sentences[own], sentences[partners[own]], words, chooser)
+                    for own in range(row, row + len(pieces))
+                ]
+                document, pieces = _joined(f"{document.id}-{turn}", document.title, crossed)
+            yield document, pieces, vectors[row : row + len(pieces)]
+            row += len(pieces)
+            left -= len(pieces)
+            if not left:
                 return
-            document, pieces, vectors = copies.copy(number, int(first), turn, chunks - count)
-            count += len(pieces)
-            yield document, pieces, vectors
 
 
-class _Copies:
-    """Makes copies of real documents crossed with others; the same ones for the same seed and order of calls."""
+def _partners(real: Real, turn: int) -> NDArray[np.int64]:
+    """Returns the chunk that each real one is crossed with."""
+    return np.random.default_rng(turn).integers(len(real.vectors), size=len(real.vectors))
 
-    def __init__(self, real: Real, seed: int) -> None:
-        self._real = real
-        self._chooser = random.Random(seed)
-        self._generator = np.random.default_rng(seed)
-        self._sentences = [_sentences(piece.quote) for pieces in real.chunks for piece in pieces]
-        self._words = [word for sentences in self._sentences for text in sentences for word in text.split()]
 
-    def copy(self, number: int, first: int, turn: int, most: int) -> tuple[Document, list[Chunk], Vectors]:
-        """Returns a copy of the document of that number, whose first chunk has the number `first`."""
-        real, chooser = self._real, self._chooser
-        original = real.documents[number]
-        rows = np.arange(first, first + min(len(real.chunks[number]), most))
-        partners = [chooser.randrange(len(self._sentences)) for _ in rows]
-        quotes = [self._crossed(row, partner) for row, partner in zip(rows.tolist(), partners, strict=True)]
-        name = f"{original.id}-{turn}"
-        document = _document(name, original.title, "\n\n".join(quotes))
-        pieces, start = [], 0
-        for quote in quotes:
-            pieces.append(Chunk(name, start, start + len(quote), quote))
-            start += len(quote) + 2
-        noise = self._generator.normal(size=(len(rows), real.vectors.shape[1])).astype(np.float32)
-        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-        vectors = OWN * real.vectors[rows] + PARTNERS * real.vectors[partners] + NOISE * noise
-        return document, pieces, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _vectors(real: Real, turn: int) -> Vectors:
+    if not turn:
+        return real.vectors
+    noise = np.random.default_rng([turn, 1]).normal(size=real.vectors.shape).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    vectors = OWN * real.vectors + PARTNERS * real.vectors[_partners(real, turn)] + NOISE * noise
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
-    def _crossed(self, row: int, partner: int) -> str:
-        chooser, others, words = self._chooser, self._sentences[partner], self._words
-        sentences = []
-        for sentence in self._sentences[row]:
-            chosen = chooser.choice(others) if chooser.random() < SENTENCES_EXCHANGED else sentence
-            kept = chosen.split()
-            for place in range(len(kept)):
-                if chooser.random() < WORDS_EXCHANGED:
-                    kept[place] = words[int(chooser.random() * len(words))]
-            sentences.append(" ".join(kept))
-        return " ".join(sentences)
+
+def _crossed(own: list[str], partners: list[str], words: list[str], chooser: random.Random) -> str:
+    sentences = [chooser.choice(partners) if chooser.random() < SENTENCES_EXCHANGED else text for text in own]
+    kept = " ".join(sentences).split()
+    for _ in range(int(WORDS_EXCHANGED * len(kept))):
+        kept[int(chooser.random() * len(kept))] = words[int(chooser.random() * len(words))]
+    return " ".join(kept)
+
+
+def _joined(name: str, title: str, quotes: list[str]) -> tuple[Document, list[Chunk]]:
+    """Returns a document of these chunks."""
+    pieces, start = list[Chunk](), 0
+    for quote in quotes:
+        pieces.append(Chunk(name, start, start + len(quote), quote))
+        start += len(quote) + 2
+    return make_document(name, title, "\n\n".join(quotes)), pieces
 
 
 def _sentences(text: str) -> list[str]:

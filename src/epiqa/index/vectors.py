@@ -32,9 +32,9 @@ _BLOCK_BYTES = 1 << 20
 Blocks: TypeAlias = Iterator[tuple[NDArray[np.int64], Vectors]]
 
 
-def kind_for(count: int) -> str:
+def kind_for(count: int, *, flat_up_to: int = FLAT_UP_TO) -> str:
     """Returns the kind of index for so many vectors, as FAISS's `index_factory` names it."""
-    if count <= FLAT_UP_TO:
+    if count <= flat_up_to:
         return FLAT
     return f"IVF{2 ** round(np.log2(count / VECTORS_PER_LIST))},SQfp16"
 
