@@ -16,6 +16,7 @@ import gzip
 import json
 import math
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def multiplied(real: Real, chunks: int) -> Iterator[tuple[Document, list[Chunk],
     """Yields documents with `chunks` chunks in all, and their vectors, first the real ones; always the same."""
     quotes = [piece.quote for pieces in real.chunks for piece in pieces]
     sentences = [_sentences(quote) for quote in quotes] if chunks > len(quotes) else []
-    words = " ".join(quotes).split()
+    words = list(map(sys.intern, " ".join(quotes).split()))
     left = chunks
     for turn, vectors in enumerate(vector_blocks(real, chunks)):
         row, chooser, partners = 0, random.Random(turn), _partners(real, turn).tolist()

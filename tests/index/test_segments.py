@@ -170,3 +170,11 @@ def test_what_is_merged(
     monkeypatch.setattr(segments, "ONE_UP_TO", ONE_UP_TO)
     assert MOST_TIMES == 4
     assert kept(written, there, is_last_new=is_last_new) == expected
+
+
+def test_a_generation_has_the_files_of_its_manifest_alone(tmp_path: Path) -> None:
+    for texts in (made_up(13, 30), {"new.txt": "harbours reopened"}, made_up(14, 20)):
+        write(tmp_path, texts)
+        folder, manifest = generation.current(tmp_path)
+        assert {path.name for path in folder.iterdir()} == {*manifest.files, "manifest.json"}
+        assert manifest.files.keys() == manifest.names

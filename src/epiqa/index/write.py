@@ -43,7 +43,7 @@ class IndexWriter:
         self.chunking = DEFAULT_CHUNKING
         self._dimensions = 0
         self._segments: tuple[files.Segment, ...] = ()
-        self._new: segments.NewSegment | None = None
+        self._new: segments.NewSegment | None
         self.is_changed = False
 
     def __enter__(self) -> IndexWriter:
@@ -92,6 +92,7 @@ class IndexWriter:
 
     def _begin(self, undo: ExitStack) -> None:
         """Copies the live catalogue, or starts an empty one; `undo` learns how to remove it again."""
+        self._new = None
         try:
             self._live, manifest = files.current(self._directory)
         except IndexMissingError:
@@ -170,6 +171,8 @@ class IndexWriter:
         assert self.fingerprint is not None, "set_embedder comes first"
         with self._translated():
             written, hashes = self._write_segments()
+            if self._new is not None:
+                self._new.close()
             documents, chunks = text.counts(self._connection)
             unread = sources.count_unread(self._connection)
             self._connection.commit()
