@@ -51,6 +51,7 @@ def assert_holds(directory: Path, texts: Mapping[str, str], words: set[str]) -> 
     query = EMBEDDER.encode(["harbour notice"])[0]
     scores = dict(index.search_vector(query, 10_000))
     passages = index.fetch(list(scores))
+    assert passages.keys() == scores.keys()
     assert Counter((passage.path, passage.quote) for passage in passages.values()) == lines
     for number, passage in passages.items():
         assert scores[number] == pytest.approx(float(EMBEDDER.encode([passage.quote])[0] @ query), abs=1e-6)
