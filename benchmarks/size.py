@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import shutil
 import sqlite3
 import statistics
@@ -310,7 +311,7 @@ def measure(paths: tuple[Path, Path, Path], chunks: int) -> dict[str, Any]:
         figures |= apart(fts5_of, paths, directory, chunks)
     changed = paths[2] / "updated"
     shutil.rmtree(changed, ignore_errors=True)
-    shutil.copytree(directory, changed)
+    shutil.copytree(directory, changed, copy_function=os.link)  # no file of an index is changed in place
     texts = [(document.title, document.text[:5000]) for document in real.documents[:UPDATED]]
     figures |= apart(update, changed, texts)
     shutil.rmtree(changed)
