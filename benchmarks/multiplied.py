@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import pickle
 import random
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,18 @@ class Real:
 
 
 def read_real(medquad: Path, reader: Path, work: Path) -> Real:
-    """Returns the real documents; their vectors are made once, and kept in `work`."""
+    """Returns the real documents, cut and embedded; that is done once, and kept in `work`."""
+    kept = work / "real.pickle"
+    if not kept.exists():
+        real = _read_real(medquad, reader, work)
+        kept.write_bytes(pickle.dumps(real, protocol=5))
+        return real
+    found = pickle.loads(kept.read_bytes())
+    assert isinstance(found, Real)
+    return found
+
+
+def _read_real(medquad: Path, reader: Path, work: Path) -> Real:
     pages = [make_document(row["_id"], row["title"], row["text"]) for row in _lines(medquad / "corpus.jsonl.gz")]
     questions = [row["text"] for row in _lines(medquad / "queries_dev.jsonl")]
     paragraphs = dict[str, Document]()

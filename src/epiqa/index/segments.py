@@ -89,8 +89,10 @@ class Segment:
         try:
             vectors = VectorIndex.read(generation / name, hashes[name])
             connection = text.open_for_reading(generation / files.text_name(number))
-        except (OSError, ValueError, sqlite3.Error) as error:
-            raise files.damaged(directory, f"{generation.name}/{name}: {error}") from error
+        except ValueError as error:
+            raise files.damaged(directory, f"{generation.name}/{name} {error}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise files.damaged(directory, f"{generation.name}/{name} cannot be read ({error})") from error
         return cls(connection, vectors)
 
     def entries(self) -> Iterator[words.Entry]:

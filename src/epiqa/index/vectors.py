@@ -100,14 +100,14 @@ class VectorIndex:
         """
         with path.open("rb") as file:
             if (found := files.sha256_of(file)) != digest:
-                raise ValueError(f"it is not the file that was written (SHA-256 {found})")
+                raise ValueError(f"is not the file that was written (SHA-256 {found})")
             file.seek(0)
             try:
                 index = faiss.read_index(io.PyCallbackIOReader(file.read, _BLOCK_BYTES))
             except RuntimeError as error:
-                raise ValueError("it is not a FAISS index") from error
+                raise ValueError("is not a FAISS index") from error
         if not isinstance(index, (faiss.IndexFlatIP, faiss.IndexIVFScalarQuantizer)):
-            raise ValueError(f"{type(index).__name__} is not the kind of FAISS index that is written here")
+            raise ValueError(f"is of a kind that is not written here: {type(index).__name__}")
         return cls(index)
 
     def __len__(self) -> int:
