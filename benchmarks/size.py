@@ -48,7 +48,7 @@ from multiplied import Real, make_document, multiplied, read_real, vector_blocks
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TOP_K = 20
 TIMED, WARM_UP = 200, 20  # questions
-SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the lists
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2)  # of the lists
 COMPARED = 300  # questions whose results are compared with those of an exact search
 UPDATED = 10  # documents
 EMBEDDED, TURNS = 256, 5  # chunks, and how often they are embedded

@@ -87,7 +87,7 @@ def test_what_is_flat_is_exact_and_what_is_few_is_flat(tmp_path: Path) -> None:
 
 def test_the_kind_follows_from_the_size() -> None:
     assert kind_for(module.FLAT_UP_TO) == FLAT
-    assert kind_for(1_000_000) == "IVF1024,SQfp16"
+    assert kind_for(1_000_000) == "IVF2048,SQfp16"
 
 
 def test_the_same_vectors_make_the_same_file(tmp_path: Path) -> None:

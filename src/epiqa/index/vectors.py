@@ -22,8 +22,8 @@ from epiqa.types import Vectors
 io: Any = faiss  # its type stubs leave out the reading and writing through Python
 FLAT = "Flat"
 FLAT_UP_TO = 100_000  # vectors
-VECTORS_PER_LIST = 1000
-SEARCHED_SHARE = 1 / 4  # of the lists
+VECTORS_PER_LIST = 500
+SEARCHED_SHARE = 1 / 3  # of the lists
 TRAINED_ON = 50  # vectors for each list
 SEED = 1234
 _BLOCK_BYTES = 1 << 20

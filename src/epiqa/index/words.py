@@ -1,8 +1,8 @@
 """Words -> chunks: an inverted index with positions, and BM25 over it (Robertson & Zaragoza 2009), at any size.
 
 SQLite's FTS5 finds the words and stems them (Porter, accents removed), and the scores are equal to its own. But its
-search takes about a microsecond for each chunk that has a word of the question: most of a second for a common word
-among a million chunks, where adding up arrays takes milliseconds.
+search looks one by one at each chunk that has a word of the question, of which a common word in a large index has
+hundreds of thousands; here, arrays are added up.
 
 A segment of the index holds, for each stem, the rows of the chunks that have it, in rising order, how often each
 has it, and where. Statistics are taken over all segments, without what was removed.
