@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from epiqa.index import Index, IndexWriter, verify
-from turns import change, commit, commit_in_place, turn_of, whole_turn
+from turns import change, commit, commit_in_place, publish, turn_of, whole_turn
 
 WRITERS, READERS = 2, 8
 
@@ -30,7 +30,7 @@ def write_turns(directory: Path, until: float) -> list[int]:
             with closing(Index.open(directory)) as index:  # nobody else writes meanwhile
                 turn = turn_of(index)
             change(writer, turn + 1)
-            writer.commit()
+            publish(writer)
         made += 1
     return [made]
 

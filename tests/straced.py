@@ -15,7 +15,7 @@ from fault_points import BEGIN, END, MEDDLED
 
 WRITES = ("write", "pwrite64", "writev", "ftruncate", "sendfile", "copy_file_range")
 SYNCS = ("fsync", "fdatasync")
-NAMES = ("rename", "renameat", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir")
+NAMES = ("link", "linkat", "rename", "renameat", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir")
 CALLS = (*WRITES, *SYNCS, *NAMES)
 
 

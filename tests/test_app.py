@@ -39,9 +39,9 @@ def test_a_damaged_index_is_one_line_and_exit_code_3(
     import app
 
     app.main()
-    (tmp_path / "index" / "generations" / "g000001" / "text.sqlite").write_bytes(b"")
+    (tmp_path / "index" / "generations" / "g000001" / "text-0.sqlite").write_bytes(b"")
     assert app.main() == 3
     message = capsys.readouterr().err
-    assert message.startswith("epiqa: the index in index is damaged: g000001/text.sqlite")
+    assert message.startswith("epiqa: the index in index is damaged: g000001/text-0.sqlite")
     assert message.count("\n") == 1
     assert len(served) == 1

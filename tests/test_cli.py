@@ -463,10 +463,10 @@ def test_a_missing_or_damaged_index_exits_3_and_says_what_to_do(
     assert (code, out) == (3, "")
     assert err == f"epiqa: there is no index in {missing}: build one with epiqa index PATH… --index {missing}\n"
     assert not missing.exists()
-    (own_index / "generations" / "g000001" / "vectors.faiss").write_bytes(b"")
+    (own_index / "generations" / "g000001" / "vectors-0.faiss").write_bytes(b"")
     code, out, err = run(*arguments, "--index", own_index)
     assert (code, out) == (3, "")
-    assert err.startswith(f"epiqa: the index in {own_index} is damaged: g000001/vectors.faiss is not the file")
+    assert err.startswith(f"epiqa: the index in {own_index} is damaged: g000001/vectors-0.faiss is not the file")
     assert "build it anew: epiqa index PATH…" in err
 
 
@@ -486,13 +486,13 @@ def test_the_index_is_looked_for_in_the_working_directory(
 
 
 def test_verify_finds_a_changed_byte(run: Run, own_index: Path) -> None:
-    text = own_index / "generations" / "g000001" / "text.sqlite"
+    text = own_index / "generations" / "g000001" / "text-0.sqlite"
     data = bytearray(text.read_bytes())
     data[len(data) // 2] ^= 1
     text.write_bytes(data)
     code, out, err = run("verify", "--index", own_index)
     assert (code, out) == (3, "")
-    assert "g000001/text.sqlite is not the file that was written" in err
+    assert "g000001/text-0.sqlite is not the file that was written" in err
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def test_json_says_what_became_of_each_file(run: Run, folder: Path) -> None:
             }
         ],
         "left": 0,
+        "set_aside": None,
         "index": {"generation": "g000002", "documents": 3, "chunks": 3},
     }
     (folder / "z.txt").unlink()

@@ -163,7 +163,7 @@ def test_expansion_finds_what_shares_words_with_the_first_results_alone(tmp_path
     assert [p.path for p in passages] == ["asked.txt", "near.txt"]
     # RM3 with 0.3 for the words of the feedback, "isolation", "disinfection", "means" and "home".
     index = Index.open(tmp_path)
-    numbers = {passage.path: number for number, passage in index.fetch(range(1, 4)).items()}
+    numbers = {passage.path: number for number, passage in index.fetch(range(3)).items()}
     more = dict(index.search_words(["isolation", "disinfection", "means", "home"], 10))
     asked, near = more[numbers["asked.txt"]], more[numbers["near.txt"]]
     assert asked > near

@@ -1,4 +1,6 @@
-"""An index whose every chunk says in which turn it was written, so that a mixture of two commits shows.
+"""An index whose chunks say in which turn they were written, so that a mixture of two commits shows.
+
+One document is the same in all turns: its segment is linked from one generation into the next.
 
 `commit` makes the next turn as the package does it; `commit_in_place` as one might without thinking of crashes: the
 control, which every test of durability must find wanting.
@@ -10,14 +12,16 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from unittest import mock
 
 from epiqa.errors import IndexMissingError
-from epiqa.index import Index, IndexWriter, verify
+from epiqa.index import Index, IndexWriter, segments, verify
 from epiqa.types import Chunk
 from fakes import WordEmbedder, make_document
 
 EMBEDDER = WordEmbedder(dimensions=256)
 LINES = 4
+KEPT, KEPT_TEXT = "kept.txt", "\n".join(f"line{n} is there in all turns" for n in range(100))
 
 Commit = Callable[[Path, int], None]
 Program = Callable[..., str]
@@ -39,16 +43,28 @@ def change(writer: IndexWriter, turn: int) -> None:
     for gone in {path for earlier in range(3) for path in texts(earlier)} - wanted.keys():
         writer.remove(gone)
     for path, text in wanted.items():
-        chunks, start = [], 0
-        for line in text.split("\n"):
-            chunks.append(Chunk(path, start, start + len(line), line))
-            start += len(line) + 1
-        writer.add(make_document(text, path=path), chunks, EMBEDDER.encode([chunk.quote for chunk in chunks]))
+        put(writer, path, text)
+    if writer.sources.place(f"/{KEPT}") is None:
+        put(writer, KEPT, KEPT_TEXT)
+
+
+def put(writer: IndexWriter, path: str, text: str) -> None:
+    chunks, start = [], 0
+    for line in text.split("\n"):
+        chunks.append(Chunk(path, start, start + len(line), line))
+        start += len(line) + 1
+    writer.add(make_document(text, path=path), chunks, EMBEDDER.encode([chunk.quote for chunk in chunks]))
 
 
 def commit(directory: Path, turn: int) -> None:
     with IndexWriter(directory) as writer:
         change(writer, turn)
+        publish(writer)
+
+
+def publish(writer: IndexWriter) -> None:
+    """Commits; even so few chunks are left in several segments."""
+    with mock.patch.object(segments, "ONE_UP_TO", 0):
         writer.commit()
 
 
@@ -64,13 +80,15 @@ def turn_of(index: Index) -> int:
     """Returns the turn of an open index; raises AssertionError unless text, words and vectors are all of it."""
     found = {document.path: index.text(document.id) or "" for document in index.documents()}
     turn = int(next(iter(found.values())).split()[0].removeprefix("turn"))
-    wanted = texts(turn)
+    wanted = texts(turn) | {KEPT: KEPT_TEXT}
     assert found == wanted, f"documents of several turns: {found}"
     lines = sorted(line for text in wanted.values() for line in text.split("\n"))
     numbers = [number for number, _ in index.search_vector(EMBEDDER.encode(["masks"])[0], 1000)]
-    quotes = {number: passage.quote for number, passage in index.fetch(numbers).items()}
+    passages = index.fetch(numbers)
+    quotes = {number: passage.quote for number, passage in passages.items()}
+    of_turn = {number for number, passage in passages.items() if passage.path != KEPT}
     assert sorted(quotes.values()) == lines, "vectors of other chunks"
-    assert {number for number, _ in index.search_words([f"turn{turn}"], 1000)} == set(numbers), "words are amiss"
+    assert {number for number, _ in index.search_words([f"turn{turn}"], 1000)} == of_turn, "words are amiss"
     assert not index.search_words([f"turn{turn - 1}"], 1000), "words of the turn before"
     for number in (min(quotes), max(quotes)):
         cosines = dict(index.search_vector(EMBEDDER.encode([quotes[number]])[0], 1000))
@@ -84,7 +102,8 @@ def whole_turn(directory: Path) -> int:
         info = verify(directory)
         with closing(Index.open(directory)) as index:
             turn = turn_of(index)
-            assert (info.documents, info.chunks) == (len(texts(turn)), len(texts(turn)) * LINES)
+            kept = KEPT_TEXT.count("\n") + 1
+            assert (info.documents, info.chunks) == (len(texts(turn)) + 1, len(texts(turn)) * LINES + kept)
     except IndexMissingError:
         return 0
     return turn

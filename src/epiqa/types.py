@@ -214,7 +214,8 @@ class Answer:
 class IndexInfo:
     """Which generation of the index is open, what it holds, and what made it.
 
-    `unread` counts the files that were to be indexed and could not be read.
+    `unread` counts the files that were to be indexed and could not be read. `vectors` names the kinds of FAISS
+    index that its parts have, as `index_factory` does: "Flat" is exact.
     """
 
     generation: str
@@ -223,6 +224,7 @@ class IndexInfo:
     embedder: str
     dimensions: int
     unread: int = 0
+    vectors: str = "Flat"
 
 
 @dataclass(frozen=True, slots=True)

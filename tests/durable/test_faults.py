@@ -19,8 +19,8 @@ from fault_points import MEDDLED
 from straced import CALLS, logged, require_strace, traced
 from turns import Program, commit, whole_turn
 
-# A copy falls back to other calls, and a folder that is there need not be made.
-HARMLESS = ("copy_file_range", "sendfile", "mkdir")
+# A copy falls back to other calls, a link to a copy, and a folder that is there need not be made.
+HARMLESS = ("link", "linkat", "copy_file_range", "sendfile", "mkdir")
 # An update of what is there, and a first build.
 TURNS = (2, 0)
 

@@ -28,6 +28,8 @@ def forgettable(calls: list[Call], directory: Path) -> tuple[set[str], set[str]]
             unsynced |= {names[0], str(Path(names[0]).parent)} if not names[0].endswith("/LOCK") else set()
         elif call.name == "mkdir":
             unsynced.add(str(Path(names[0]).parent))
+        elif call.name.startswith("link"):  # the file was synced before
+            unsynced.add(str(Path(names[1]).parent))
         elif call.name.startswith("rename"):
             if call.is_switch:
                 at_switch = set(unsynced)
@@ -39,6 +41,9 @@ def forgettable(calls: list[Call], directory: Path) -> tuple[set[str], set[str]]
             unsynced.discard(opened[0])
         elif call.name == "copy_file_range":
             unsynced.add(opened[1])
+        elif call.name.startswith("unlink") and names:
+            unsynced.discard(names[0])
+            unsynced.add(str(Path(names[0]).parent))
         elif not call.name.startswith(("unlink", "rmdir", "openat")):
             unsynced.add(opened[0])
     around = str(directory.parent)

@@ -39,7 +39,7 @@ def lose_current(directory: Path) -> None:
 
 def lose_all_but_text(directory: Path) -> None:
     lose_current(directory)
-    for name in ("manifest.json", "vectors.faiss"):
+    for name in ("manifest.json", "catalogue.sqlite", "vectors-0.faiss"):
         (path,) = directory.rglob(name)
         path.unlink()
 
@@ -48,7 +48,15 @@ def leave_sound(directory: Path) -> None:
     assert whole_turn(directory) == 2
 
 
-STATES = [cut("text.sqlite"), cut("manifest.json"), cut("CURRENT"), lose_current, lose_all_but_text, leave_sound]
+STATES = [
+    cut("catalogue.sqlite"),
+    cut("text-0.sqlite"),
+    cut("manifest.json"),
+    cut("CURRENT"),
+    lose_current,
+    lose_all_but_text,
+    leave_sound,
+]
 
 
 @pytest.fixture
@@ -124,11 +132,11 @@ def test_only_rebuild_sets_a_damaged_index_aside(memory_path: Path) -> None:
     file, directory = memory_path / "notice.txt", memory_path / "index"
     file.write_text(OLD)
     add_paths(file, directory, embedder=WordEmbedder())
-    (vectors,) = directory.rglob("vectors.faiss")
+    (vectors,) = directory.rglob("vectors-0.faiss")
     vectors.write_bytes(b"")
     before = tree(directory)
     file.write_text(NEW)
-    with pytest.raises(IndexDamagedError, match=r"g000001/vectors\.faiss .*Nothing was deleted.* --rebuild$"):
+    with pytest.raises(IndexDamagedError, match=r"g000001/vectors-0\.faiss .*Nothing was deleted.* --rebuild$"):
         add_paths(file, directory, embedder=WordEmbedder())
     with pytest.raises(EpiQAError, match="nothing was indexed"):
         add_paths(memory_path / "none.txt", directory, embedder=WordEmbedder(), rebuild=True)
@@ -145,10 +153,10 @@ def test_only_rebuild_sets_a_damaged_index_aside(memory_path: Path) -> None:
 
 def test_text_that_is_damaged_while_it_is_open_is_an_error_of_ours(directory: Path) -> None:
     with closing(Index.open(directory)) as index:
-        (path,) = directory.rglob("text.sqlite")
-        path.write_bytes(bytes(path.stat().st_size))  # in place: the open file is the same
+        for path in directory.rglob("*.sqlite"):
+            path.write_bytes(bytes(path.stat().st_size))  # in place: the open file is the same
         for look in (index.documents, lambda: index.search_words(["masks"], 5), lambda: index.text("0.txt")):
-            with pytest.raises(IndexDamagedError, match=r"g000002/text\.sqlite: .*--rebuild"):
+            with pytest.raises(IndexDamagedError, match=r"g000002: .*--rebuild"):
                 look()
 
 

@@ -24,8 +24,8 @@ import pytest
 
 from epiqa.errors import EpiQAError, IndexBusyError, IndexDamagedError, IndexFormatError, IndexMissingError
 from epiqa.index import Index, IndexWriter, generation, verify
-from epiqa.index.vectors import VectorIndex
-from epiqa.types import Chunk
+from epiqa.index.vectors import write_vectors
+from epiqa.types import Chunk, Vectors
 from fakes import WordEmbedder, make_document
 
 EMBEDDER = WordEmbedder()
@@ -223,7 +223,7 @@ def run_moments(root: Path, how: str) -> list[Path]:
     write(base, {"b.txt": OLD["b.txt"]})
     leftover = base / "generations" / "g000003"
     leftover.mkdir()
-    (leftover / "text.sqlite").write_bytes(b"half of a")
+    (leftover / "text-0.sqlite").write_bytes(b"half of a")
     (base / "CURRENT.next").write_text("g0000")
     with child(MOMENTS, root, how) as process:
         process.communicate(timeout=120)
@@ -387,7 +387,8 @@ def damage_to_folder(path: Path) -> None:
     path.mkdir()
 
 
-FILES = ["CURRENT", *(f"generations/g000002/{name}" for name in ("manifest.json", "vectors.faiss", "text.sqlite"))]
+PARTS = ("catalogue.sqlite", "text-0.sqlite", "vectors-0.faiss")
+FILES = ["CURRENT", *(f"generations/g000002/{name}" for name in ("manifest.json", *PARTS))]
 DAMAGES = [damage_flip, damage_truncate, damage_replace, damage_empty, damage_to_folder, Path.unlink]
 
 
@@ -441,19 +442,24 @@ def forge(
     directory: Path,
     *,
     sql: str = "",
+    segment_sql: str = "",
     manifest: Mapping[str, object] | None = None,
-    vectors: bytes | VectorIndex | None = None,
+    vectors: bytes | Vectors | None = None,
     text: bytes | None = None,
 ) -> None:
     """Changes the live generation and makes every checksum fit again."""
     folder = directory / "generations" / "g000002"
-    if sql:
-        with closing(sqlite3.connect(folder / "text.sqlite")) as connection:
-            connection.executescript(sql)
-    if vectors is not None:
-        (folder / "vectors.faiss").write_bytes(vectors if isinstance(vectors, bytes) else vectors.to_bytes())
+    for name, script in (("catalogue.sqlite", sql), ("text-0.sqlite", segment_sql)):
+        with closing(sqlite3.connect(folder / name)) as connection:
+            connection.executescript(script)
+    if isinstance(vectors, bytes):
+        (folder / "vectors-0.faiss").write_bytes(vectors)
+    elif vectors is not None:
+        write_vectors(
+            folder / "vectors-0.faiss", 64, len(vectors), lambda: iter([(np.arange(len(vectors)), vectors)])
+        )
     if text is not None:
-        (folder / "text.sqlite").write_bytes(text)
+        (folder / "text-0.sqlite").write_bytes(text)
     fields = json.loads((folder / "manifest.json").read_bytes()) | (manifest or {})
     fields["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in fields["files"]}
     forge_manifest(directory, json.dumps(fields).encode())
@@ -472,16 +478,22 @@ def test_forging_alone_leaves_a_sound_index(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "fault"),
     [
-        ("UPDATE chunks SET start = 1 WHERE document_id = 'a.txt'", "chunk 1 .*a.txt from 1 to 15"),
-        ("UPDATE chunks SET end = end - 1 WHERE document_id = 'b.txt'", "chunk 2 .*b.txt from 0 to 13"),
-        ("UPDATE chunks SET start = -3 WHERE document_id = 'b.txt'", "chunk 2 .*b.txt from -3 to 14"),
-        ("UPDATE chunks SET start = 5, end = 5, quote = '' WHERE number = 2", "chunk 2 .*from 5 to 5"),
-        ("UPDATE chunks SET quote = 'Schools closed' WHERE number = 2", "chunk 2 .*from 0 to 14"),
-        ("UPDATE documents SET text = 'schools closes' WHERE id = 'b.txt'", "chunk 2 .*from 0 to 14"),
-        ("DELETE FROM documents WHERE id = 'b.txt'", "chunk 2 is not the text of document b.txt"),
-        ("DELETE FROM chunks WHERE number = 2", "holds 2 documents and 1 chunks, its manifest says 2 and 2"),
-        ("DELETE FROM chunks; DELETE FROM documents", "holds 0 documents and 0 chunks"),
-        ("UPDATE chunks SET number = 7 WHERE number = 2", "2 vectors are not those of its 2 chunks"),
+        ("UPDATE chunks SET end = 16 WHERE number = 0", "chunk 0 is not a piece of document a.txt: from 0 to 16"),
+        ("UPDATE chunks SET start = -3 WHERE number = 1", "chunk 1 .*b.txt: from -3 to 14"),
+        ("UPDATE chunks SET start = 5, end = 5 WHERE number = 1", "chunk 1 .*b.txt: from 5 to 5"),
+        ("UPDATE chunks SET document = 1 WHERE number = 1", "chunk 1 is of no document"),
+        ("UPDATE chunks SET number = 7 WHERE number = 1", "chunk 1 is of no document"),
+        ("UPDATE documents SET first = 0 WHERE id = 'b.txt'", "chunk 1 is of no document"),
+        ("UPDATE documents SET first = 9 WHERE id = 'b.txt'", "chunk 1 is of no document"),
+        ("UPDATE documents SET chunks = 0 WHERE id = 'b.txt'", "chunk 1 is of no document"),
+        (
+            "UPDATE documents SET segment = 1 WHERE id = 'b.txt'",
+            "document b.txt is in segment 1, which there is not",
+        ),
+        ("UPDATE documents SET sha256 = digest WHERE id = 'b.txt'", "text of document b.txt cannot be read"),
+        ("DELETE FROM documents WHERE id = 'b.txt'", "holds 1 documents and 2 chunks, its manifest says 2 and 2"),
+        ("DELETE FROM chunks WHERE number = 1", "holds 2 documents and 1 chunks, its manifest says 2 and 2"),
+        ("INSERT INTO removed VALUES (1, 1)", "chunk 1 is not a piece of document b.txt"),
         ("DROP TABLE chunks", "no such table"),
     ],
 )
@@ -491,29 +503,112 @@ def test_verify_finds_what_checksums_cannot(directory: Path, sql: str, fault: st
         verify(directory)
 
 
-@pytest.mark.parametrize("counts", [{"documents": 3}, {"chunks": 1}, {"dimensions": 32}])
-def test_verify_finds_a_wrong_manifest(directory: Path, counts: dict[str, object]) -> None:
-    forge(directory, manifest=counts)
-    with pytest.raises(IndexDamagedError, match=r"manifest says|vectors are not those"):
+OTHER_TEXT = "UPDATE texts SET text = 'schools closes' WHERE document = 2"
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        (OTHER_TEXT, r"the text of document b\.txt cannot be read: it is not the one that was written"),
+        (
+            "DELETE FROM texts WHERE document = 2",
+            r"the text of document b\.txt cannot be read: it is not the one that was written",
+        ),
+        ("UPDATE texts SET text = CAST(x'ff' AS TEXT)", r"g000002"),
+        ("UPDATE lengths SET lengths = x'01000000'", "its words from chunk 0 on are those of 1 chunks, not 2"),
+        ("DROP TABLE texts", "no such table"),
+    ],
+)
+def test_verify_finds_in_a_segment_what_checksums_cannot(directory: Path, sql: str, fault: str) -> None:
+    forge(directory, segment_sql=sql)
+    with pytest.raises(IndexDamagedError, match=fault):
         verify(directory)
 
 
-@pytest.mark.parametrize("numbers", [[], [1], [1, 3], [1, 2, 3]])
-def test_verify_finds_missing_and_surplus_vectors(directory: Path, numbers: list[int]) -> None:
-    vectors = VectorIndex.empty(64)
-    vectors.add(numbers, np.zeros((len(numbers), 64), dtype=np.float32))
-    forge(directory, vectors=vectors)
-    with pytest.raises(IndexDamagedError, match=f"its {len(numbers)} vectors are not those of its 2 chunks"):
+def test_a_text_that_is_not_the_one_written_reaches_nobody(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "HASHED_AT_OPENING", 0)
+    with closing(sqlite3.connect(directory / "generations" / "g000002" / "text-0.sqlite")) as connection:
+        connection.executescript(OTHER_TEXT)
+    with closing(Index.open(directory)) as index:
+        assert index.fetch([0])[0].quote == OLD["a.txt"]
+        for read in (lambda: index.text("b.txt"), lambda: index.fetch([0, 1])):
+            with pytest.raises(
+                IndexDamagedError, match=r"text of document b\.txt cannot be read.*Nothing was deleted"
+            ):
+                read()
+    with pytest.raises(IndexDamagedError, match=r"text-0\.sqlite is not the file that was written"):
+        verify(directory)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE terms SET rows = x'ffffff7f'",
+        "UPDATE terms SET rows = x'00000080'",
+        "UPDATE terms SET rows = x'010203'",
+        "UPDATE terms SET counts = x''",
+        "DROP TABLE terms",
+    ],
+)
+def test_damaged_words_are_named(directory: Path, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    monkeypatch.setattr(generation, "HASHED_AT_OPENING", 0)
+    with closing(sqlite3.connect(directory / "generations" / "g000002" / "text-0.sqlite")) as connection:
+        connection.executescript(sql)
+    with closing(Index.open(directory)) as index, pytest.raises(IndexDamagedError, match="Nothing was deleted"):
+        index.search_words(["masks"], 3)
+
+
+def test_damaged_pages_of_a_large_file_are_damage_or_do_no_harm(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "HASHED_AT_OPENING", 0)
+    path = directory / "generations" / "g000002" / "text-0.sqlite"
+    whole = path.read_bytes()
+    chooser, found = random.Random(4), 0
+    for _ in range(300):
+        data = bytearray(whole)
+        place = chooser.randrange(len(data) - 50)
+        data[place : place + 50] = chooser.randbytes(50)
+        path.write_bytes(data)
+        with pytest.raises(IndexDamagedError):
+            verify(directory)
+        try:
+            with closing(Index.open(directory)) as index:
+                for word in WORDS:
+                    index.search_words([word], 5)
+                assert {document.path: index.text(document.id) for document in index.documents()} == OLD
+        except IndexDamagedError:
+            found += 1
+    assert 10 < found < 300
+
+
+@pytest.mark.parametrize("counts", [{"documents": 3}, {"chunks": 1}, {"dimensions": 32}])
+def test_verify_finds_a_wrong_manifest(directory: Path, counts: dict[str, object]) -> None:
+    forge(directory, manifest=counts)
+    with pytest.raises(
+        IndexDamagedError, match=r"manifest says|vectors in vectors-0\.faiss have 64 dimensions, not 32"
+    ):
+        verify(directory)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_verify_finds_missing_and_surplus_vectors(directory: Path, count: int) -> None:
+    forge(directory, vectors=np.zeros((count, 64), dtype=np.float32))
+    with pytest.raises(IndexDamagedError, match=rf"the {count} vectors .* not those of its 2 chunks"):
         verify(directory)
 
 
 def test_verify_finds_text_that_is_no_database(directory: Path) -> None:
     forge(directory, text=b"no database " * 500)
-    with pytest.raises(IndexDamagedError, match=r"text\.sqlite: file is not a database"):
+    with pytest.raises(IndexDamagedError, match=r"file is not a database"):
         verify(directory)
 
 
-@pytest.mark.parametrize("look", [Index.open, verify, enter], ids=["open", "verify", "write"])
+@pytest.mark.parametrize(
+    "look", [Index.open, verify, lambda directory: write(directory, NEW)], ids=["open", "verify", "write"]
+)
 def test_vectors_that_faiss_refuses_are_damage(directory: Path, look: Callable[[Path], object]) -> None:
     forge(directory, vectors=b"no vectors " * 50)
     with pytest.raises(IndexDamagedError):

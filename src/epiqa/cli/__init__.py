@@ -274,7 +274,7 @@ def verify_command(index: IndexOption = DEFAULT_INDEX) -> None:
     info = verify_index(index)
     say(
         f"{index} is sound: generation {info.generation}, {info.documents} documents,"
-        f" {info.chunks} chunks, each the text of its document to the letter.",
+        f" {info.chunks} chunks, each the text of its document to the letter; vectors: {info.vectors}.",
     )
 
 

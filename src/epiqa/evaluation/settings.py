@@ -59,6 +59,7 @@ def index_settings(qa: EpiQA) -> dict[str, Any]:
         "generation": qa.info.generation,
         "documents": qa.info.documents,
         "chunks": qa.info.chunks,
+        "vectors": qa.info.vectors,
         "fingerprint": hashlib.sha256("\n".join(ids).encode("utf-8", "backslashreplace")).hexdigest()[
             :_HASH_DIGITS
         ],

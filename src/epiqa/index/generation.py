@@ -12,10 +12,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from epiqa import disk
 from epiqa.errors import EpiQAError, IndexDamagedError, IndexFormatError, IndexMissingError
@@ -26,8 +26,9 @@ CURRENT = "CURRENT"
 LOCK = "LOCK"
 MANIFEST = "manifest.json"
 GENERATIONS = "generations"
-VECTORS = "vectors.faiss"
-TEXT = "text.sqlite"
+CATALOGUE = "catalogue.sqlite"
+# Larger files of text are hashed by `verify` alone: reading gigabytes takes longer than anyone waits for an answer.
+HASHED_AT_OPENING = 64 * 2**20  # bytes
 _NAME = re.compile(r"g\d{6,}")
 _POINTER = re.compile(rb"(g\d{6,}) ([0-9a-f]{64})\n")
 # What `CURRENT` holds until the first generation is whole: without it, a first writer that was killed could not be
@@ -35,6 +36,24 @@ _POINTER = re.compile(rb"(g\d{6,}) ([0-9a-f]{64})\n")
 _NONE_YET = b"g000000\n"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some of the documents: how many chunks they had when it was written, and the kind of its FAISS index."""
+
+    chunks: int
+    vectors: str
+
+
+def text_name(segment: int) -> str:
+    """Returns the name of the file with the text and the words of a segment."""
+    return f"text-{segment}.sqlite"
+
+
+def vectors_name(segment: int) -> str:
+    """Returns the name of the file with the vectors of a segment."""
+    return f"vectors-{segment}.faiss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,7 @@ class Manifest:
     dimensions: int
     documents: int
     chunks: int
+    segments: tuple[Segment, ...]
     files: dict[str, str]
     chunking: Chunking = DEFAULT_CHUNKING
     unread: int = 0
@@ -63,7 +83,20 @@ class Manifest:
             embedder=self.fingerprint,
             dimensions=self.dimensions,
             unread=self.unread,
+            vectors=" + ".join(segment.vectors for segment in self.segments),
         )
+
+    @property
+    def names(self) -> set[str]:
+        """The names that `files` must have."""
+        numbers = range(len(self.segments))
+        return {CATALOGUE, *map(text_name, numbers), *map(vectors_name, numbers)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Manifest:
+        """Restores what `asdict` gave; raises TypeError, ValueError or KeyError for anything else."""
+        segments = tuple(Segment(**segment) for segment in fields["segments"])
+        return cls(**fields | {"chunking": Chunking(**fields["chunking"]), "segments": segments})
 
 
 def damaged(directory: Path, what: str) -> IndexDamagedError:
@@ -78,11 +111,16 @@ def _anew(directory: Path) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
+    """Returns the SHA-256 of a file."""
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        return sha256_of(file)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """Returns the SHA-256 of what an open file holds from here on, read in pieces."""
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
     return digest.hexdigest()
 
 
@@ -117,11 +155,11 @@ def current(directory: Path) -> tuple[Path, Manifest]:
     try:
         fields = dict(json.loads(data))
         _check_format(directory, fields.get("format"))
-        manifest = Manifest(**fields | {"chunking": Chunking(**fields.get("chunking", {}))})
-        missing = {VECTORS, TEXT} - manifest.files.keys()
+        manifest = Manifest.from_json(fields)
+        missing = manifest.names - manifest.files.keys()
     except IndexFormatError:
         raise
-    except (ValueError, TypeError, AttributeError, EpiQAError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, EpiQAError) as error:
         raise damaged(directory, f"{name}/{MANIFEST} is not a manifest ({error})") from error
     if missing:
         raise damaged(directory, f"{name}/{MANIFEST} does not list {min(missing)}")
@@ -174,6 +212,31 @@ def check_file(directory: Path, generation: Path, name: str, digest: str) -> Non
         raise damaged(directory, f"{generation.name}/{name} cannot be read ({error.strerror})") from error
     if found != digest:
         raise damaged(directory, f"{generation.name}/{name} is not the file that was written (SHA-256 {found})")
+
+
+def check_files(directory: Path, generation: Path, manifest: Manifest, *, but: Collection[str] = ()) -> None:
+    """Raises IndexDamagedError unless the catalogue and all files that are not large are those written.
+
+    `but` are names of files to leave out.
+    """
+    for name, digest in manifest.files.items():
+        if name not in but and (name == CATALOGUE or not _is_large(generation / name)):
+            check_file(directory, generation, name, digest)
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > HASHED_AT_OPENING
+    except OSError:  # which to hash it will name
+        return False
+
+
+def link(source: Path, target: Path) -> None:
+    """Gives a file, which never changes, another name; where the file system cannot, copies it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def prepare(directory: Path) -> Path:

@@ -61,7 +61,12 @@ def digest(document: Document) -> str:
         document.language,
         document.note,
     )
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return sha256(json.dumps(content))
+
+
+def sha256(text: str) -> str:
+    """Returns the SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Sources:
@@ -135,14 +140,14 @@ class Sources:
         stay valid; else its own, unless a document that moved away has kept that.
         """
         row = self._connection.execute(
-            "SELECT id FROM documents JOIN places ON document_id = id WHERE location = ? AND text = ?",
-            (document.location, document.text),
+            "SELECT id FROM documents JOIN places ON document_id = id WHERE location = ? AND sha256 = ?",
+            (document.location, sha256(document.text)),
         ).fetchone()
         if row is not None and len(self.paths_of(row[0])) == 1:
             return str(row[0])
         if not self.paths_of(document.id):
             return document.id
-        return hashlib.sha256(f"{document.id}{digest(document)}".encode()).hexdigest()[: len(document.id)]
+        return sha256(f"{document.id}{digest(document)}")[: len(document.id)]
 
     def put(self, location: str, path: str, document_id: str) -> str | None:
         """Gives a document a place, and returns the id of that which had it."""

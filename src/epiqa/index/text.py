@@ -1,28 +1,32 @@
-"""The text of an index in SQLite: tables, the word index (FTS5), and how values become rows.
+"""The catalogue of an index, and its text, in SQLite: tables, and how values become rows.
 
-The word index stores no text of its own; rows leave it by giving it their old words again.
+The catalogue has all but the text and the words: documents with their metadata, the files they lie in, where each
+chunk begins and ends, and which numbers are no longer in use. It is small, and copied for each generation. The text
+lies in the segments, which never change; the catalogue has its SHA-256, and no other text is given to anyone.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import sqlite3
-import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from epiqa.filters import EVERYTHING, Day, Filter
-from epiqa.index import sources
+import numpy as np
+
+from epiqa.index import sources, words
+from epiqa.index.words import Mask, damage_translated
 from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage, Place
 
-TOKENIZER = "porter unicode61 remove_diacritics 2"
-SCHEMA = f"""
+# The chunks of a document have the numbers from `first` on; they count on from one segment to the next.
+CATALOGUE = f"""
 CREATE TABLE documents (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, is_named_by_file INTEGER NOT NULL, path TEXT NOT NULL,
-    date TEXT, pages TEXT NOT NULL, language TEXT, note TEXT, digest TEXT NOT NULL, text TEXT NOT NULL
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+    is_named_by_file INTEGER NOT NULL, path TEXT NOT NULL, date TEXT, pages TEXT NOT NULL, language TEXT, note TEXT,
+    digest TEXT NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, chunks INTEGER NOT NULL,
+    characters INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
 CREATE INDEX documents_by_digest ON documents (digest);
 CREATE TABLE sections (
@@ -30,26 +34,33 @@ CREATE TABLE sections (
     PRIMARY KEY (document_id, start)
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
-    number INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
-    start INTEGER NOT NULL, end INTEGER NOT NULL, quote TEXT NOT NULL
+    number INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents (key),
+    start INTEGER NOT NULL, end INTEGER NOT NULL
 );
-CREATE INDEX chunks_by_document ON chunks (document_id);
-CREATE VIRTUAL TABLE words USING fts5(
-    title, quote, content='', tokenize="{TOKENIZER}"
-);
+CREATE TABLE removed (first INTEGER PRIMARY KEY, chunks INTEGER NOT NULL);
 {sources.SCHEMA}"""
-# SQLite has no function for what follows the last slash: all up to it is what is left by trimming the other signs.
-_FILE_NAME = "replace(path, rtrim(path, replace(path, '/', '')), '')"
-# A stored date is [written, month, day, year]; NULL, which no comparison holds for, where a part is missing.
-_DAY_WITHOUT_YEAR = "(json_extract(date, '$[1]') * 100 + json_extract(date, '$[2]'))"
-_DAY = f"(json_extract(date, '$[3]') * 10000 + {_DAY_WITHOUT_YEAR})"
+SEGMENT = f"CREATE TABLE texts (document INTEGER PRIMARY KEY, text TEXT NOT NULL);{words.SCHEMA}"
+_STORED = "id, key, segment, first, documents.chunks, sha256, digest"
 _PER_QUERY = 500  # below SQLite's limit of variables in one statement
 
 
-def create(path: Path) -> sqlite3.Connection:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a document's text and chunks are, the SHA-256 of the text, and the digest of all that was read."""
+
+    id: str
+    key: int
+    segment: int
+    first: int
+    chunks: int
+    sha256: str
+    digest: str
+
+
+def create(path: Path, schema: str) -> sqlite3.Connection:
     """Makes an empty database for writing."""
     connection = open_for_writing(path)
-    connection.executescript(SCHEMA)
+    connection.executescript(schema)
     return connection
 
 
@@ -66,56 +77,59 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
-def insert(connection: sqlite3.Connection, document: Document, chunks: Sequence[Chunk]) -> list[int]:
-    """Stores a document with its chunks and returns the chunks' numbers."""
+def insert(
+    connection: sqlite3.Connection, document: Document, chunks: Sequence[Chunk], *, segment: int, first: int
+) -> int:
+    """Stores a document with its chunks, under the numbers from `first` on, and returns its key."""
     date = document.date and json.dumps(
         [document.date.written, document.date.month, document.date.day, document.date.year]
     )
-    connection.execute(
-        "INSERT INTO documents (id, title, is_named_by_file, path, date, pages, language, note, digest, text)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            document.id,
-            document.title,
-            document.is_named_by_file,
-            document.path,
-            date,
-            json.dumps(document.pages),
-            document.language,
-            document.note,
-            sources.digest(document),
-            document.text,
-        ),
-    )
+    values = {
+        "id": document.id,
+        "title": document.title,
+        "is_named_by_file": document.is_named_by_file,
+        "path": document.path,
+        "date": date,
+        "pages": json.dumps(document.pages),
+        "language": document.language,
+        "note": document.note,
+        "digest": sources.digest(document),
+        "segment": segment,
+        "first": first,
+        "chunks": len(chunks),
+        "characters": len(document.text),
+        "sha256": sources.sha256(document.text),
+    }
+    columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    key = connection.execute(f"INSERT INTO documents ({columns}) VALUES ({places})", values).lastrowid
+    assert key is not None
     connection.executemany(
         "INSERT OR REPLACE INTO sections (document_id, start, label) VALUES (?, ?, ?)",
         ((document.id, start, label) for start, label in document.sections),
     )
-    numbers = []
-    for chunk in chunks:
-        cursor = connection.execute(
-            "INSERT INTO chunks (document_id, start, end, quote) VALUES (?, ?, ?, ?)",
-            (chunk.document_id, chunk.start, chunk.end, chunk.quote),
-        )
-        number = int(cursor.lastrowid or 0)
-        connection.execute(
-            "INSERT INTO words (rowid, title, quote) VALUES (?, ?, ?)", (number, document.title, chunk.quote)
-        )
-        numbers.append(number)
-    return numbers
+    connection.executemany(
+        "INSERT INTO chunks (number, document, start, end) VALUES (?, ?, ?, ?)",
+        ((number, key, chunk.start, chunk.end) for number, chunk in enumerate(chunks, first)),
+    )
+    return key
 
 
-def delete(connection: sqlite3.Connection, document_id: str) -> list[int]:
-    """Removes a document and returns the numbers its chunks had."""
-    rows = connection.execute(
-        "SELECT number, title, quote FROM chunks JOIN documents ON id = document_id WHERE document_id = ?",
-        (document_id,),
-    ).fetchall()
-    connection.executemany("INSERT INTO words (words, rowid, title, quote) VALUES ('delete', ?, ?, ?)", rows)
-    connection.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+def delete(connection: sqlite3.Connection, document_id: str) -> bool:
+    """Removes a document; returns False when there is none of that id.
+
+    The numbers of its chunks are not used again before its segment is written anew.
+    """
+    stored = find_document(connection, document_id)
+    if stored is None:
+        return False
+    if stored.chunks:
+        connection.execute("INSERT INTO removed (first, chunks) VALUES (?, ?)", (stored.first, stored.chunks))
+    connection.execute(
+        "DELETE FROM chunks WHERE number >= ? AND number < ?", (stored.first, stored.first + stored.chunks)
+    )
     connection.execute("DELETE FROM sections WHERE document_id = ?", (document_id,))
-    connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-    return [number for number, _, _ in rows]
+    connection.execute("DELETE FROM documents WHERE key = ?", (stored.key,))
+    return True
 
 
 def path_of(connection: sqlite3.Connection, document_id: str) -> str:
@@ -124,23 +138,67 @@ def path_of(connection: sqlite3.Connection, document_id: str) -> str:
 
 
 def rename(connection: sqlite3.Connection, document_id: str, path: str) -> None:
-    """Shows a document under another path, and under another title if it is named by its file.
-
-    Its vectors stay as they were, with the old name in them.
-    """
-    title = PurePath(path).stem
+    """Shows a document under another path."""
     connection.execute("UPDATE documents SET path = ? WHERE id = ?", (path, document_id))
+
+
+def put_texts(connection: sqlite3.Connection, texts: Iterable[tuple[int, str]]) -> None:
+    """Stores the texts of documents, by their keys, in a segment."""
+    connection.executemany("INSERT INTO texts (document, text) VALUES (?, ?)", texts)
+
+
+def texts(connection: sqlite3.Connection, keys: frozenset[int]) -> Iterator[tuple[int, str]]:
+    """Yields key and text of each of these documents that is in a segment, in the order of the keys."""
+    rows = connection.execute("SELECT document, text FROM texts ORDER BY document")
+    return ((key, text) for key, text in rows if key in keys)
+
+
+def read_text(connection: sqlite3.Connection, stored: Stored) -> str:
+    """Returns the text of a document from its segment, or raises sqlite3.DatabaseError if it is not as written."""
+    with damage_translated(f"the text of document {stored.id}"):
+        row = connection.execute("SELECT text FROM texts WHERE document = ?", (stored.key,)).fetchone()
+        if row is None or sources.sha256(str(row[0])) != stored.sha256:
+            raise ValueError("it is not the one that was written")
+    return str(row[0])
+
+
+def are_there(connection: sqlite3.Connection, count: int) -> Mask:
+    """Tells of each of the first `count` numbers whether a chunk has it that was not removed."""
+    mask = np.ones(count, dtype=bool)
+    for first, chunks in connection.execute("SELECT first, chunks FROM removed"):
+        mask[first : first + chunks] = False
+    return mask
+
+
+def merge_segments(connection: sqlite3.Connection, segment: int, first: int) -> None:
+    """Notes that this segment, whose numbers begin with `first`, and all after it were written anew as one.
+
+    What was removed from them is gone, and what follows has moved up.
+    """
+    connection.execute("CREATE TEMP TABLE shifts (start INTEGER PRIMARY KEY, shift INTEGER NOT NULL)")
     rows = connection.execute(
-        "SELECT number, title, quote FROM chunks JOIN documents ON id = document_id"
-        " WHERE id = ? AND is_named_by_file AND title <> ?",
-        (document_id, title),
+        "SELECT first, chunks FROM removed WHERE first >= ? ORDER BY first", (first,)
     ).fetchall()
-    connection.executemany("INSERT INTO words (words, rowid, title, quote) VALUES ('delete', ?, ?, ?)", rows)
-    connection.executemany(
-        "INSERT INTO words (rowid, title, quote) VALUES (?, ?, ?)",
-        ((number, title, quote) for number, _, quote in rows),
-    )
-    connection.execute("UPDATE documents SET title = ? WHERE id = ? AND is_named_by_file", (title, document_id))
+    shift = 0
+    for start, chunks in rows:
+        shift += chunks
+        connection.execute("INSERT OR REPLACE INTO shifts VALUES (?, ?)", (start + chunks, shift))
+    if rows:
+        below = "(SELECT shift FROM shifts WHERE start <= {} ORDER BY start DESC LIMIT 1)"
+        for table, column in (("chunks", "number"), ("documents", "first")):
+            connection.execute(
+                f"UPDATE {table} SET {column} = {column} - ifnull({below.format(column)}, 0) WHERE {column} > ?",
+                (rows[0][0],),
+            )
+        connection.execute("DELETE FROM removed WHERE first >= ?", (first,))
+    connection.execute("DROP TABLE shifts")
+    connection.execute("UPDATE documents SET segment = ? WHERE segment > ?", (segment, segment))
+
+
+def keys_from(connection: sqlite3.Connection, segment: int) -> frozenset[int]:
+    """Returns the keys of the documents in this segment and those after it."""
+    rows = connection.execute("SELECT key FROM documents WHERE segment >= ?", (segment,))
+    return frozenset(int(key) for (key,) in rows)
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -151,159 +209,33 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(documents), int(chunks)
 
 
-def search(
-    connection: sqlite3.Connection,
-    words: Sequence[str],
-    top_k: int,
-    within: Filter = EVERYTHING,
-    *,
-    with_title: bool = True,
-) -> list[tuple[int, float]]:
-    """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first.
-
-    Several words in one text are a phrase. A word may hold any characters: it is quoted, so nothing in it is query
-    syntax.
-    """
-    query = " OR ".join(map(_quoted, words))
-    if not query:
-        return []
-    if not with_title:
-        query = f"quote : ({query})"
-    selection, values = _numbers(within) if within else ("", [])
-    # Without the plus sign, FTS5 would run the whole query again for each of these numbers.
-    among = f" AND +rowid IN ({selection})" if within else ""
-    rows = connection.execute(
-        f"SELECT rowid, -rank FROM words WHERE words MATCH ?{among} ORDER BY rank LIMIT ?",
-        (query, *values, top_k),
-    )
-    return [(int(number), float(score)) for number, score in rows]
-
-
-def has_word(connection: sqlite3.Connection, word: str) -> bool:
-    """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
-    row = connection.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(word),)).fetchone()
-    return row is not None
-
-
-def stem(word: str) -> str:
-    """Returns the stem under which the word index has a word; of what is no word there, itself."""
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.executescript(
-            f'CREATE VIRTUAL TABLE one USING fts5(word, tokenize="{TOKENIZER}");'
-            "CREATE VIRTUAL TABLE stems USING fts5vocab(one, row);"
-        )
-        connection.execute("INSERT INTO one VALUES (?)", (_clean(word),))
-        found = connection.execute("SELECT term FROM stems").fetchone()
-    finally:
-        connection.close()
-    return str(found[0]) if found else word
-
-
-def stems(connection: sqlite3.Connection, initial: str) -> list[str]:
-    """Returns the stems of the word index that begin with a character."""
-    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.stems USING fts5vocab(main, words, row)")
-    rows = connection.execute(
-        "SELECT term FROM temp.stems WHERE term >= ? AND term < ?", (initial, chr(ord(initial) + 1))
-    )
-    return [str(term) for (term,) in rows]
-
-
-def numbers(connection: sqlite3.Connection, within: Filter) -> list[int]:
-    """Returns the numbers of the chunks whose documents meet a filter."""
-    return [int(number) for (number,) in connection.execute(*_numbers(within))]
-
-
-def count_documents(connection: sqlite3.Connection, within: Filter) -> int:
-    """Returns how many documents meet a filter."""
-    condition, values = _condition(within)
-    return int(connection.execute(f"SELECT count(*) FROM documents WHERE {condition}", values).fetchone()[0])
-
-
-def unknown_documents(connection: sqlite3.Connection, names: Sequence[str]) -> list[str]:
-    """Returns those of the names that no document has for its id, path, or file name."""
-    condition, values = _condition(Filter(documents=tuple(names)))
-    known: set[str] = set()
-    rows = f"SELECT document_id, path, {_FILE_NAME} FROM places WHERE document_id IN"
-    for row in connection.execute(f"{rows} (SELECT id FROM documents WHERE {condition})", values):
-        known.update(row)
-    return [name for name in names if known.isdisjoint(_spellings(name, is_pattern=False))]
-
-
-def _numbers(within: Filter) -> tuple[str, list[str | int]]:
-    """Returns the query for the numbers of the chunks whose documents meet a filter, with its values."""
-    condition, values = _condition(within)
-    return (
-        f"SELECT number FROM chunks WHERE document_id IN (SELECT id FROM documents WHERE {condition})",
-        values,
-    )
-
-
-def _condition(within: Filter) -> tuple[str, list[str | int]]:
-    """Returns a filter as a condition on the rows of `documents`, with the values of its variables.
-
-    Names and patterns go in as one JSON value each, for SQLite limits how many variables and terms there may be.
-    """
-    conditions, values = ["TRUE"], list[str | int]()
-    if within.documents:
-        names = _all_spellings(within.documents, are_patterns=False)
-        ways = ("document_id", "path", _FILE_NAME)
-        fits = " OR ".join(f"{way} IN (SELECT value FROM json_each(?))" for way in ways)
-        conditions.append(f"id IN (SELECT document_id FROM places WHERE {fits})")
-        values += [names] * len(ways)
-    if within.paths:
-        fits = "places.path GLOB value OR places.path GLOB '*/' || value"  # json_each has a `path`, too
-        conditions.append(f"id IN (SELECT document_id FROM places, json_each(?) WHERE {fits})")
-        values.append(_all_spellings(within.paths, are_patterns=True))
-    for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
-        if day is not None:
-            conditions.append(f"{_DAY_WITHOUT_YEAR if day[0] is None else _DAY} {comparison} ?")
-            values.append(_day_number(day))
-    return " AND ".join(f"({condition})" for condition in conditions), values
-
-
-def _all_spellings(names: Sequence[str], *, are_patterns: bool) -> str:
-    """Returns the spellings of all names as a JSON array."""
-    return json.dumps([form for name in names for form in sorted(_spellings(name, is_pattern=are_patterns))])
-
-
-def _spellings(name: str, *, is_pattern: bool) -> set[str]:
-    """Returns the ways in which the name or pattern may be stored.
-
-    Paths are stored as the file system has them: with accents composed or apart, and with backslash escapes for
-    bytes that are not UTF-8 (see `ingest.printable`).
-    """
-    name = re.sub("[\0\ud800-\udfff]", lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", name)
-    ways = {name, name.removeprefix("./") if is_pattern else os.path.normpath(name)}
-    return ways | {unicodedata.normalize(form, way) for way in ways for form in ("NFC", "NFD")}
-
-
-def _day_number(day: Day) -> int:
-    year, month, number = day
-    return (year or 0) * 10_000 + month * 100 + number
-
-
-def fetch(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Passage]:
-    """Returns the chunks of the given numbers as passages without scores."""
+def fetch(
+    connection: sqlite3.Connection, numbers: Sequence[int], read: Callable[[Stored], str]
+) -> dict[int, Passage]:
+    """Returns the chunks of the given numbers as passages without scores; `read` gives the text of a document."""
     found = {}
     for first in range(0, len(numbers), _PER_QUERY):
         some = numbers[first : first + _PER_QUERY]
         rows = connection.execute(
-            "SELECT number, document_id, title, path, date, pages, start, end, quote FROM chunks"
-            f" JOIN documents ON id = document_id WHERE number IN ({','.join('?' * len(some))})",
+            f"SELECT {_STORED}, number, title, path, date, pages, start, end FROM chunks"
+            f" JOIN documents ON key = document WHERE number IN ({','.join('?' * len(some))})",
             some,
-        )
-        for number, document_id, title, path, date, pages, start, end, quote in rows:
-            here, *turns = _places(connection, document_id, json.loads(pages), start, end)
+        ).fetchall()
+        texts: dict[str, str] = {}
+        for *where, number, title, path, date, pages, start, end in rows:
+            stored = Stored(*where)
+            if stored.id not in texts:
+                texts[stored.id] = read(stored)
+            here, *turns = _places(connection, stored.id, json.loads(pages), start, end)
             found[int(number)] = Passage(
-                document_id=document_id,
+                document_id=stored.id,
                 title=title,
                 path=path,
                 date=_date(date),
                 page=here.page,
                 start=start,
                 end=end,
-                quote=quote,
+                quote=texts[stored.id][start:end],
                 score=0.0,
                 section=here.section,
                 turns=tuple(turns),
@@ -337,8 +269,7 @@ def _places(
 def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
     """Returns all documents, by path."""
     rows = connection.execute(
-        "SELECT id, title, path, date, length(text),"
-        " (SELECT count(*) FROM chunks WHERE document_id = id), language, note, json_array_length(pages)"
+        "SELECT id, title, path, date, characters, chunks, language, note, json_array_length(pages)"
         " FROM documents ORDER BY path, id"
     )
     also: dict[str, list[str]] = {}
@@ -364,60 +295,56 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
     ]
 
 
-def has_document(connection: sqlite3.Connection, document_id: str) -> bool:
-    return connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
+def find_document(connection: sqlite3.Connection, document_id: str) -> Stored | None:
+    """Returns where a document is, or None when there is none of that id."""
+    return next(_stored(connection, "id = ?", document_id), None)
 
 
-def document_text(connection: sqlite3.Connection, document_id: str) -> str | None:
-    """Returns the whole text of a document, or None when there is none of that id."""
-    row = connection.execute("SELECT text FROM documents WHERE id = ?", (document_id,)).fetchone()
-    return None if row is None else str(row[0])
+def find_named_by_file(connection: sqlite3.Connection, document_id: str, *, other_than: str) -> Stored | None:
+    """Returns where a document is if it is named by its file, and otherwise than that."""
+    return next(_stored(connection, "id = ? AND is_named_by_file AND title <> ?", document_id, other_than), None)
 
 
-def iterate_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, Chunk]]:
-    """Yields every chunk with its number, document by document."""
-    rows = connection.execute(
-        "SELECT number, document_id, start, end, quote FROM chunks ORDER BY document_id, number"
+def documents_of(connection: sqlite3.Connection, segment: int) -> Iterator[Stored]:
+    """Yields where each document of a segment is, in the order of their chunks."""
+    return _stored(connection, "segment = ? ORDER BY first, key", segment)
+
+
+def _stored(connection: sqlite3.Connection, which: str, *values: str | int) -> Iterator[Stored]:
+    rows = connection.execute(f"SELECT {_STORED} FROM documents WHERE {which}", values)
+    return (Stored(*row) for row in rows)
+
+
+def read_document(connection: sqlite3.Connection, stored: Stored, text: str) -> Document:
+    """Returns a document of that text as it was stored; without its location, for it may have several."""
+    title, path, is_named_by_file, date, pages, language, note = connection.execute(
+        "SELECT title, path, is_named_by_file, date, pages, language, note FROM documents WHERE key = ?",
+        (stored.key,),
+    ).fetchone()
+    sections = connection.execute(
+        "SELECT start, label FROM sections WHERE document_id = ? ORDER BY start", (stored.id,)
     )
-    for number, document_id, start, end, quote in rows:
-        yield int(number), Chunk(document_id=document_id, start=start, end=end, quote=quote)
-
-
-def iterate_documents(connection: sqlite3.Connection) -> Iterator[tuple[Document, str]]:
-    """Yields every document, as it was stored, with its digest; without its location, for it may have several."""
-    rows = connection.execute(
-        "SELECT id, title, is_named_by_file, path, text, date, pages, language, note, digest FROM documents"
-        " ORDER BY id"
+    return Document(
+        id=stored.id,
+        title=title,
+        path=path,
+        location="",
+        text=text,
+        date=_date(date),
+        pages=tuple(json.loads(pages)),
+        sections=tuple((start, label) for start, label in sections),
+        language=language,
+        note=note,
+        is_named_by_file=bool(is_named_by_file),
     )
-    for id_, title, is_named_by_file, path, whole, date, pages, language, note, digest_ in rows:
-        sections = connection.execute(
-            "SELECT start, label FROM sections WHERE document_id = ? ORDER BY start", (id_,)
-        ).fetchall()
-        yield (
-            Document(
-                id=id_,
-                title=title,
-                path=path,
-                location="",
-                text=whole,
-                date=_date(date),
-                pages=tuple(json.loads(pages)),
-                sections=tuple((start, label) for start, label in sections),
-                language=language,
-                note=note,
-                is_named_by_file=bool(is_named_by_file),
-            ),
-            digest_,
-        )
 
 
-def _quoted(word: str) -> str:
-    return '"' + _clean(word).replace('"', '""') + '"'
-
-
-def _clean(word: str) -> str:
-    """Replaces what SQLite takes for the end of a text, or cannot store: NUL and lone surrogates."""
-    return word.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+def offsets(connection: sqlite3.Connection, stored: Stored) -> list[tuple[int, int, int]]:
+    """Returns number, start and end of each chunk of a document."""
+    return connection.execute(
+        "SELECT number, start, end FROM chunks WHERE number >= ? AND number < ? AND document = ? ORDER BY number",
+        (stored.first, stored.first + stored.chunks, stored.key),
+    ).fetchall()
 
 
 def _date(stored: str | None) -> DocumentDate | None:

@@ -1,21 +1,26 @@
-"""Checks an index from the files up: checksums, then what must hold of every document, chunk, vector and word."""
+"""Checks an index from the files up: checksums, then every document, chunk, vector, entry of words and place."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from epiqa.index import generation as files
-from epiqa.index import sources, text
-from epiqa.index.vectors import VectorIndex, read_vectors
-from epiqa.types import IndexInfo
+from epiqa.index import sources, text, words
+from epiqa.index.segments import Segment
+from epiqa.index.vectors import VectorIndex
+from epiqa.index.words import Mask
+from epiqa.types import Document, IndexInfo
 
-# By how much the length of a vector may differ from 1: float32 loses less in a sum of some hundred squares.
-LENGTH_TOLERANCE = 1e-3
+# By how much the length of a vector may differ from 1: float32 loses less in a sum of some hundred squares, and
+# half precision up to 2**-11 in each of them.
+FLAT_TOLERANCE, HALF_TOLERANCE = 1e-3, 2e-3
+_CHUNKS_AT_ONCE = 32_768
 
 
 def verify(directory: Path) -> IndexInfo:
@@ -30,55 +35,130 @@ def _verify_current(directory: Path) -> IndexInfo:
     generation, manifest = files.current(directory)
     for name, digest in manifest.files.items():
         files.check_file(directory, generation, name, digest)
-    vectors = read_vectors(directory, generation)
     try:
-        with closing(text.open_for_reading(generation / files.TEXT)) as connection:
-            fault = next(_faults(connection, vectors, manifest), None)
+        with closing(text.open_for_reading(generation / files.CATALOGUE)) as catalogue:
+            fault = next(_all_faults(directory, generation, manifest, catalogue), None)
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:  # the latter of a value of no known form
-        raise files.damaged(directory, f"{generation.name}/{files.TEXT}: {error}") from error
+        raise files.damaged(directory, f"{generation.name}: {error}") from error
     if fault is not None:
         raise files.damaged(directory, fault)
     return manifest.info
 
 
-def _faults(connection: sqlite3.Connection, vectors: VectorIndex, manifest: files.Manifest) -> Iterator[str]:
-    """Yields what does not hold, the nearest to the documents first."""
-    numbers = set()
-    document_id, document = "", ""
-    for number, chunk in text.iterate_chunks(connection):
-        if chunk.document_id != document_id:
-            document_id = chunk.document_id
-            document = text.document_text(connection, document_id) or ""
-        is_inside = 0 <= chunk.start < chunk.end <= len(document)
-        if not is_inside or document[chunk.start : chunk.end] != chunk.quote:
-            yield (f"chunk {number} is not the text of document {document_id} from {chunk.start} to {chunk.end}")
-        numbers.add(number)
-    counts = text.counts(connection)
+def _all_faults(
+    directory: Path, generation: Path, manifest: files.Manifest, catalogue: sqlite3.Connection
+) -> Iterator[str]:
+    yield from _catalogue_faults(catalogue, manifest)
+    firsts = np.cumsum([0, *(segment.chunks for segment in manifest.segments)]).tolist()
+    is_there = text.are_there(catalogue, firsts[-1])
+    for number, (first, end) in enumerate(pairwise(firsts)):
+        with closing(Segment.open(directory, generation, number, manifest.files)) as segment:
+            yield from _faults(catalogue, manifest, segment, number, first, is_there[first:end])
+
+
+def _catalogue_faults(catalogue: sqlite3.Connection, manifest: files.Manifest) -> Iterator[str]:
+    counts = text.counts(catalogue)
     if counts != (manifest.documents, manifest.chunks):
         yield (
             f"it holds {counts[0]} documents and {counts[1]} chunks, its manifest says"
             f" {manifest.documents} and {manifest.chunks}"
         )
-    yield from _document_faults(connection)
-    is_one_each = vectors.numbers() == numbers and len(vectors) == len(numbers)
-    if not is_one_each or vectors.dimensions != manifest.dimensions:
-        yield f"its {len(vectors)} vectors are not those of its {len(numbers)} chunks"
-    if {number for (number,) in connection.execute("SELECT rowid FROM words")} != numbers:
-        yield f"its word index is not that of its {len(numbers)} chunks"
-    wrong = ~(np.abs(vectors.lengths() - 1) <= LENGTH_TOLERANCE)  # NaN is wrong, too
-    if wrong.any():
-        yield f"{wrong.sum()} of its {len(vectors)} vectors have another length than 1"
-
-
-def _document_faults(connection: sqlite3.Connection) -> Iterator[str]:
-    for table in ("chunks", "sections", "places"):
+    for id_, number in catalogue.execute(
+        "SELECT id, segment FROM documents WHERE segment NOT BETWEEN 0 AND ?", (len(manifest.segments) - 1,)
+    ):
+        yield f"document {id_} is in segment {number}, which there is not"
+    for table in ("sections", "places"):
         owners = f"SELECT DISTINCT document_id FROM {table} WHERE document_id NOT IN (SELECT id FROM documents)"
-        for (document_id,) in connection.execute(owners):
+        for (document_id,) in catalogue.execute(owners):
             yield f"its table of {table} names document {document_id}, which it does not hold"
-    for document, digest in text.iterate_documents(connection):
-        if not document.id or sources.digest(document) != digest:
-            yield f"document {document.id} is not what was read from {document.path}"
-        starts = [start for start, _ in document.sections]
-        for name, places in (("pages", list(document.pages)), ("sections", starts)):
-            if places != sorted(places) or any(not 0 <= place <= len(document.text) for place in places):
-                yield f"the {name} of document {document.id} do not begin in its text, one after the other"
+    shown = "SELECT 1 FROM places WHERE document_id = id AND places.path = documents.path"
+    for id_, path in catalogue.execute(f"SELECT id, path FROM documents WHERE NOT EXISTS ({shown})"):
+        yield f"document {id_} is shown under {path}, where it does not lie"
+
+
+def _faults(
+    catalogue: sqlite3.Connection,
+    manifest: files.Manifest,
+    segment: Segment,
+    number: int,
+    first: int,
+    is_there: Mask,
+) -> Iterator[str]:
+    """Yields what does not hold of a segment, whose numbers begin with `first`, the nearest to the documents first.
+
+    `is_there` tells of each of its chunks whether it was not removed.
+    """
+    is_left = is_there.copy()
+    expected = _Words(len(is_there))
+    for stored in text.documents_of(catalogue, number):
+        document = text.read_document(catalogue, stored, text.read_text(segment.connection, stored))
+        yield from _document_faults(document, stored.digest)
+        title = document.title if manifest.chunking.with_title else ""
+        for chunk, start, end in text.offsets(catalogue, stored):
+            row = chunk - first
+            if not (0 <= start < end <= len(document.text) and 0 <= row < len(is_left) and is_left[row]):
+                yield f"chunk {chunk} is not a piece of document {document.id}: from {start} to {end}"
+            is_left[row] = False
+            expected.add(row, title, document.text[start:end])
+    if is_left.any():
+        yield f"chunk {first + is_left.argmax()} is of no document"
+    yield from expected.faults(segment, first, is_there)
+    yield from _vector_faults(segment.vectors, files.vectors_name(number), len(is_there), manifest.dimensions)
+
+
+def _document_faults(document: Document, digest: str) -> Iterator[str]:
+    if not document.id or sources.digest(document) != digest:
+        yield f"document {document.id} is not what was read from {document.path}"
+    starts = [start for start, _ in document.sections]
+    for name, places in (("pages", list(document.pages)), ("sections", starts)):
+        if places != sorted(places) or any(not 0 <= place <= len(document.text) for place in places):
+            yield f"the {name} of document {document.id} do not begin in its text, one after the other"
+
+
+class _Words:
+    """What the word index of a segment must have; chunks are added in the order of their rows."""
+
+    def __init__(self, chunks: int) -> None:
+        self._fingerprints = np.zeros(chunks, dtype=np.uint64)
+        self._lengths = np.zeros(chunks, dtype=np.uint32)
+        self._first, self._waiting = 0, list[tuple[str, str]]()
+
+    def add(self, row: int, title: str, quote: str) -> None:
+        self._waiting += [("", "")] * (row - self._first - len(self._waiting))  # for those that were removed
+        self._waiting.append((title, quote))
+        if len(self._waiting) >= _CHUNKS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        entries, lengths = words.entries(self._waiting, self._first)
+        self._fingerprints += words.fingerprints(entries, len(self._fingerprints))
+        end = self._first + len(lengths)
+        self._lengths[self._first : end] = lengths
+        self._first, self._waiting = end, []
+
+    def faults(self, segment: Segment, first: int, is_there: Mask) -> Iterator[str]:
+        """Yields what the word index of the segment has otherwise."""
+        self._flush()
+        lengths = segment.lengths()
+        if len(lengths) != len(is_there):
+            yield f"its words from chunk {first} on are those of {len(lengths)} chunks, not {len(is_there)}"
+        found = words.fingerprints(segment.entries(), len(is_there))
+        wrong = is_there & ((found != self._fingerprints) | (lengths != self._lengths))
+        if wrong.any():
+            yield f"its word index has not the words of chunk {first + wrong.argmax()}"
+
+
+def _vector_faults(vectors: VectorIndex, name: str, chunks: int, dimensions: int) -> Iterator[str]:
+    if vectors.dimensions != dimensions:
+        yield f"the vectors in {name} have {vectors.dimensions} dimensions, not {dimensions}"
+    tolerance = FLAT_TOLERANCE if vectors.is_flat else HALF_TOLERANCE
+    times, wrong = np.zeros(chunks, dtype=np.int64), 0
+    for rows, some in vectors.blocks():
+        if rows.min() < 0 or rows.max() >= chunks:
+            break
+        times += np.bincount(rows, minlength=chunks)
+        wrong += int((~(np.abs(np.linalg.norm(some, axis=1) - 1) <= tolerance)).sum())  # NaN is wrong, too
+    if (times != 1).any():
+        yield f"the {len(vectors)} vectors in {name} are not those of its {chunks} chunks"
+    if wrong:
+        yield f"{wrong} of the {len(vectors)} vectors in {name} have another length than 1"

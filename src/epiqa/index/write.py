@@ -7,17 +7,21 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path, PurePath
 from types import TracebackType
 
+import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 
 from epiqa import disk
 from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
 from epiqa.index import generation as files
-from epiqa.index import sources, text
+from epiqa.index import segments, sources, text
+from epiqa.index.segments import NewSegment, Part, Segment
 from epiqa.index.sources import Sources
-from epiqa.index.vectors import VectorIndex, read_vectors
+from epiqa.index.words import Mask
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, Vectors
 
 LOCK_TIMEOUT_S = 600.0
@@ -26,7 +30,8 @@ LOCK_TIMEOUT_S = 600.0
 class IndexWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
-    It starts as a copy of the live generation, or empty where there is none. With `rebuild` it always starts empty:
+    It starts with the catalogue of the live generation, or empty where there is none. What is added goes to a new
+    segment; with `commit`, the others are linked, or become one with it. With `rebuild` it always starts empty:
     what was there, sound or damaged, is moved to the folder `set_aside` first, and back where nothing is committed.
     """
 
@@ -49,6 +54,10 @@ class IndexWriter:
         self.info: IndexInfo | None = None
         self.sources: Sources
         self._dimensions = 0
+        self._segments: tuple[files.Segment, ...]
+        self._hashes: dict[str, str]
+        self._opened: dict[int, Segment]
+        self._new: NewSegment | None
         self._is_changed = False
 
     def __enter__(self) -> IndexWriter:
@@ -61,7 +70,8 @@ class IndexWriter:
                 self.set_aside = files.set_aside(self._directory)
                 if self.set_aside:
                     undo.callback(files.put_back, self._directory, self.set_aside)
-            self._begin(undo)
+            self._making = undo.enter_context(ExitStack())
+            self._begin()
             self._undo = undo.pop_all()
         return self
 
@@ -99,26 +109,26 @@ class IndexWriter:
                     f" {self._lock_timeout_s:g} seconds: try again when it is done"
                 ) from error
 
-    def _begin(self, undo: ExitStack) -> None:
-        """Copies the live generation, or starts an empty one; `undo` learns how to remove it again."""
+    def _begin(self) -> None:
+        """Copies the live catalogue, or starts an empty one; `_making` learns how to remove it again."""
+        self._segments, self._hashes, self._opened, self._new = (), {}, {}, None
         try:
-            live, manifest = files.current(self._directory)
+            self._live, manifest = files.current(self._directory)
         except IndexMissingError:
             self._generation = files.prepare(self._directory)
-            undo.callback(self._discard)
-            self._connection = text.create(self._generation / files.TEXT)
+            self._making.callback(self._discard)
+            self._connection = text.create(self._generation / files.CATALOGUE, text.CATALOGUE)
         else:
-            for name, digest in manifest.files.items():
-                files.check_file(self._directory, live, name, digest)
+            files.check_files(self._directory, self._live, manifest)
             self.embedder, self.fingerprint = manifest.embedder, manifest.fingerprint
             self._dimensions, self.chunking = manifest.dimensions, manifest.chunking
+            self._segments, self._hashes = manifest.segments, manifest.files
             self.info = manifest.info
-            self._vectors = read_vectors(self._directory, live)
             self._generation = files.prepare(self._directory)
-            undo.callback(self._discard)
-            shutil.copyfile(live / files.TEXT, self._generation / files.TEXT)
-            self._connection = text.open_for_writing(self._generation / files.TEXT)
-        undo.callback(self._connection.close)
+            self._making.callback(self._discard)
+            shutil.copyfile(self._live / files.CATALOGUE, self._generation / files.CATALOGUE)
+            self._connection = text.open_for_writing(self._generation / files.CATALOGUE)
+        self._making.callback(self._connection.close)
         self.sources, self._is_changed = Sources(self._connection), False
 
     def _discard(self) -> None:
@@ -130,7 +140,6 @@ class IndexWriter:
         self.chunking = chunking
         self.embedder, self.fingerprint = embedder.name, embedder.fingerprint
         self._dimensions = embedder.dimensions
-        self._vectors = VectorIndex.empty(embedder.dimensions)
 
     @property
     def is_changed(self) -> bool:
@@ -145,18 +154,36 @@ class IndexWriter:
         with self.translated():
             earlier = self.sources.place(document.location)
             self.remove(document.id)
-            self._vectors.add(text.insert(self._connection, document, chunks), vectors)
+            self._store(document, chunks, vectors)
             self.sources.put(document.location, document.path, document.id)
             self._is_changed = True
         return None if earlier is None else earlier.document_id
 
+    def _store(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Stores a document in the new segment."""
+        new = self._new_segment()
+        key = text.insert(
+            self._connection, document, chunks, segment=len(self._segments), first=self._written + new.chunks
+        )
+        new.add(key, document, chunks, vectors, with_title=self.chunking.with_title)
+
+    def _new_segment(self) -> NewSegment:
+        if self._new is None:
+            self._new = NewSegment(self._generation, self._dimensions)
+            self._making.callback(self._new.close)
+        return self._new
+
+    @property
+    def _written(self) -> int:
+        """How many numbers the live segments have."""
+        return sum(segment.chunks for segment in self._segments)
+
     def remove(self, document_id: str) -> bool:
         """Removes a document; returns False when there is none of that id."""
         with self.translated():
-            if not text.has_document(self._connection, document_id):
+            if not text.delete(self._connection, document_id):
                 return False
             self.sources.forget(document_id)
-            self._vectors.remove(text.delete(self._connection, document_id))
             self._is_changed = True
         return True
 
@@ -171,10 +198,43 @@ class IndexWriter:
         for document_id in self.sources.touched:
             paths = self.sources.paths_of(document_id)
             if not paths:
-                self._vectors.remove(text.delete(self._connection, document_id))
+                text.delete(self._connection, document_id)
             elif text.path_of(self._connection, document_id) not in paths:
-                text.rename(self._connection, document_id, paths[0])
+                self._rename(document_id, paths[0])
         self.sources.touched.clear()
+
+    def _rename(self, document_id: str, path: str) -> None:
+        """Shows a document under another path, and under another title if it is named by its file.
+
+        Its words are then written anew, with that title; its vectors stay as they were, with the old one in them.
+        """
+        text.rename(self._connection, document_id, path)
+        title = PurePath(path).stem
+        stored = text.find_named_by_file(self._connection, document_id, other_than=title)
+        if stored is None:
+            return
+        part = self._part(stored.segment)
+        document = text.read_document(self._connection, stored, text.read_text(part.connection, stored))
+        chunks = [
+            Chunk(document_id, start, end, document.text[start:end])
+            for _, start, end in text.offsets(self._connection, stored)
+        ]
+        first = stored.first - sum(segment.chunks for segment in self._segments[: stored.segment])
+        vectors = part.take(first, stored.chunks)
+        text.delete(self._connection, document_id)
+        self._store(replace(document, title=title), chunks, vectors)
+
+    def _part(self, number: int) -> Part:
+        """Returns a live segment, opened for reading, or the new one."""
+        if number == len(self._segments):
+            return self._new_segment()
+        if number not in self._opened:
+            name = files.text_name(number)
+            files.check_file(self._directory, self._live, name, self._hashes[name])
+            segment = Segment.open(self._directory, self._live, number, self._hashes)
+            self._making.callback(segment.close)
+            self._opened[number] = segment
+        return self._opened[number]
 
     def count_documents(self) -> int:
         """Returns how many documents the index would hold."""
@@ -187,11 +247,11 @@ class IndexWriter:
         assert self.fingerprint is not None, "set_embedder comes first"
         with self.translated():
             self._settle()
+            written, hashes = self._write_segments()
             documents, chunks = text.counts(self._connection)
             unread = sources.count_unread(self._connection)
             self._connection.commit()
             self._connection.close()
-            (self._generation / files.VECTORS).write_bytes(self._vectors.to_bytes())
             manifest = files.Manifest(
                 format=files.FORMAT,
                 generation=self._generation.name,
@@ -201,16 +261,58 @@ class IndexWriter:
                 dimensions=self._dimensions,
                 documents=documents,
                 chunks=chunks,
-                files={name: files.sha256(self._generation / name) for name in (files.TEXT, files.VECTORS)},
+                segments=written,
+                files={},
                 chunking=self.chunking,
                 unread=unread,
+            )
+            manifest.files.update(
+                {name: hashes.get(name) or files.sha256(self._generation / name) for name in sorted(manifest.names)}
             )
             files.publish(self._directory, self._generation, manifest)
             files.collect(self._directory)
             self.info = manifest.info
+            self._making.close()
+
+    def _write_segments(self) -> tuple[tuple[files.Segment, ...], dict[str, str]]:
+        """Writes what is new, with what is merged with it, and links the rest.
+
+        Returns all segments, and the SHA-256 of the files that were linked.
+        """
+        new = self._new if self._segments else self._new_segment()
+        sizes = [segment.chunks for segment in self._segments]
+        if new is not None:
+            new.prepare()
+            sizes.append(new.chunks)
+        firsts = np.cumsum([0, *sizes]).tolist()
+        is_there = text.are_there(self._connection, firsts[-1])
+        there = [int(is_there[first:end].sum()) for first, end in pairwise(firsts)]
+        kept = segments.kept(sizes, there, is_last_new=new is not None)
+        names = [name(number) for number in range(kept) for name in (files.text_name, files.vectors_name)]
+        for name in names:
+            files.link(self._live / name, self._generation / name)
+        written = list(self._segments[:kept])
+        if new is not None and kept == len(self._segments) and there[-1] == sizes[-1]:
+            written.append(new.finish(kept))
+        elif kept < len(sizes):
+            written.append(self._merge(kept, firsts, is_there))
+        if new is not None:
+            new.close()
+        return tuple(written), {name: self._hashes[name] for name in names}
+
+    def _merge(self, kept: int, firsts: Sequence[int], is_there: Mask) -> files.Segment:
+        """Writes all segments from one on as one; `firsts` has where the numbers of each begin, and their count."""
+        parts = [
+            (self._part(number), is_there[first:end])
+            for number, (first, end) in enumerate(pairwise(firsts[kept:]), kept)
+        ]
+        keys = text.keys_from(self._connection, kept)
+        last = segments.write_merged(self._generation, kept, self._dimensions, parts, keys)
+        text.merge_segments(self._connection, kept, firsts[kept])
+        return last
 
     def checkpoint(self) -> None:
         """Makes this generation the live one and goes on with the next, under the same lock."""
         self.commit()
         with self.translated():
-            self._begin(self._undo)
+            self._begin()
