@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 from epiqa.answer import answer
 from epiqa.chunk import chunk
-from epiqa.confidence import Calibration, bundled_calibration, features, read_calibration, write_calibration
+from epiqa.confidence import Calibration, bundled_calibration, read_calibration, write_calibration
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index
@@ -33,7 +33,7 @@ from epiqa.indexing import (
     verify_index,
 )
 from epiqa.ingest import make_document, normalise
-from epiqa.read import load_reader
+from epiqa.read import SecondLook, best_margins, load_reader
 from epiqa.retrieve import Method, Retrieval, reranked, retrieve
 from epiqa.types import (
     Answer,
@@ -282,18 +282,18 @@ class EpiQA:
         """Returns up to `top_k` passages, best first.
 
         `within` confines the search to some documents; `method`, `rewrite` and `expand` are as in
-        `retrieve.Retrieval`. `rerank` lets the reader look at the first passages, and puts first those in which
-        it finds an answer. Raises QuestionError for an unusable query, FilterError when no document meets the
-        filter.
+        `retrieve.Retrieval`. `rerank` lets the (small) reader read the first 20 passages; what it finds in
+        them counts for their order, too. Raises QuestionError for an unusable query, FilterError when no document
+        meets the filter.
         """
         query, top_k = check_question(query), _checked_top_k(top_k)
         how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
         if not rerank:
             return retrieve(query, self._index, self.embedder, top_k=top_k, how=how)
         passages = retrieve(query, self._index, self.embedder, top_k=max(top_k, RERANKED), how=how)
-        spans = self.reader.read(query, passages[:RERANKED])
-        confidences = self.calibration.confidences(features(spans, passages))
-        return reranked(passages, spans, confidences)[:top_k]
+        reader = self.reader.first if isinstance(self.reader, SecondLook) else self.reader
+        margins = best_margins(reader.read(query, passages[:RERANKED]))
+        return reranked(passages[:RERANKED], margins)[:top_k] + passages[RERANKED:top_k]
 
     def ask(
         self,

@@ -197,7 +197,7 @@ def search_command(
     rewrite: Rewrite = True,
     expand: Expand = False,
     rerank: Annotated[
-        bool, typer.Option("--rerank", help="Let the reader put first the passages in which it finds an answer.")
+        bool, typer.Option("--rerank", help="Let the reader read the first 20 and count for their order, too.")
     ] = False,
     reader: ReaderOption = None,
 ) -> None:
