@@ -30,7 +30,7 @@ from epiqa import graphs
 from epiqa.evaluation import Mode, evaluate
 from epiqa.evaluation.questions import squad_questions
 from epiqa.models import ROOT as MODELS
-from epiqa.pipeline import TOP_K, EpiQA, add_documents
+from epiqa.pipeline import EpiQA, add_documents
 from epiqa.read import LARGE, SMALL, SecondLook, load_reader
 from epiqa.types import Document, Passage, Reader
 
@@ -42,6 +42,7 @@ FP32_QUESTIONS = 400
 COVIDQA_QUESTIONS = 150
 SEED = 20
 RUNS = 21
+PASSAGES = 8
 PASSAGE_TOKENS = 180
 QUESTION = "When did the ministry announce that schools in the northern districts would close?"
 
@@ -101,12 +102,12 @@ def passage(reader_tokens: int) -> Passage:
 
 
 def speed(data: Path) -> dict[str, Any]:
-    passages = [passage(PASSAGE_TOKENS)] * TOP_K
+    passages = [passage(PASSAGE_TOKENS)] * PASSAGES
     readers: dict[str, Reader] = {
         "small": load_reader(str(MODELS / SMALL)),
         "large": load_reader(str(MODELS / LARGE)),
     }
-    figures: dict[str, Any] = {"tokens": PASSAGE_TOKENS, "passages": TOP_K}
+    figures: dict[str, Any] = {"tokens": PASSAGE_TOKENS, "passages": PASSAGES}
     for name, reader in readers.items():
         figures[f"{name}_ms"] = round(statistics.median(_seconds(reader, passages) for _ in range(RUNS)) * 1000, 1)
     with tempfile.TemporaryDirectory() as index:

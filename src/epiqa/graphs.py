@@ -25,8 +25,8 @@ def session(graph: bytes, source: str) -> onnxruntime.InferenceSession:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # A thread that waits for its share of a graph's next step would spin, which takes a fifth of the processor's time
-    # for nothing and makes several questions at once wait for each other.
+    # A thread that waits for its share of a graph's next step would spin: a fifth of the processor's time, and
+    # several questions at once would wait for each other.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -47,7 +47,7 @@ from epiqa.types import (
 )
 from epiqa.update import OnProgress
 
-TOP_K = 8
+TOP_K = 6
 RERANKED = 20
 MAX_TOP_K = 1000
 MAX_QUESTION_CHARACTERS = 1000
