@@ -65,7 +65,8 @@ def points_of(bases: dict[int, Path], program: Program, folder: Path) -> list[Po
         assert whole_turn(folder / "counted") == turn + 1
         shutil.rmtree(folder / "counted")
     assert max(point.which for point in points) < MEDDLED
-    assert {"write", "pwrite64", "fsync", "rename"} <= {point.call for point in points}
+    calls_made = {point.call for point in points}
+    assert {"write", "pwrite64", "fsync", "rename"} <= calls_made and {"link", "linkat"} & calls_made
     return points
 
 
