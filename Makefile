@@ -1,5 +1,6 @@
 # make serve   the chat page on http://127.0.0.1:7860, over index/, built from seeds/ if there is none
 # make test    format, lint, types, and all tests with coverage
+# make bench   what is felt, timed in a few minutes, beside what was recorded last
 # make format  rewrites the code in the project's format
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src app.py tests training benchmarks docs
 
-.PHONY: serve test format clean
+.PHONY: serve test bench format clean
 
 serve: $(VENV)/runtime.installed
 	$(BIN)/python app.py
@@ -17,6 +18,9 @@ test: $(VENV)/test.installed
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --cov
+
+bench: $(VENV)/runtime.installed
+	$(BIN)/python benchmarks/short.py
 
 format: $(VENV)/test.installed
 	$(BIN)/ruff format $(SOURCES)

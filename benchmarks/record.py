@@ -44,6 +44,16 @@ def machine() -> dict[str, Any]:
     }
 
 
+def last(name: str) -> tuple[str, Any] | None:
+    """Returns the newest commit, this one included, whose results have figures under `name`, and these."""
+    recorded = {path.stem: path for path in RESULTS.glob("*.json")}
+    for found in _git("log", "--format=%H").splitlines():
+        path = recorded.get(found[:10])
+        if path is not None and name in (results := json.loads(path.read_text("utf-8"))):
+            return found[:10], results[name]
+    return None
+
+
 def write(name: str, figures: dict[str, Any]) -> Path:
     """Adds the figures under `name` to the results of this commit, prints them, and returns the file."""
     RESULTS.mkdir(exist_ok=True)
