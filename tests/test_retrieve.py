@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from epiqa.errors import FilterError
@@ -24,7 +23,7 @@ from epiqa.retrieve import (
     retrieve,
     weighted_sum,
 )
-from epiqa.types import Passage, Span, Vectors
+from epiqa.types import Vectors
 from fakes import KeywordReader, WordEmbedder, make_document, make_passage
 
 METHODS: tuple[Method, ...] = ("fused", "normalised", "rrf", "dense", "lexical")
@@ -187,35 +186,24 @@ def test_rrf_after_expansion_ranks_by_score(tmp_path: Path) -> None:
         assert passage.score == pytest.approx(sum(1 / rank for rank in ranks), abs=2e-4)
 
 
-def span_in(passage: Passage) -> Span:
-    return Span(passage, passage.start, passage.start + 1, passage.quote[:1], 1.0, 0.0, 0.5)
-
-
-def test_the_readers_best_span_orders_the_passages() -> None:
-    passages = [make_passage("text", document_id=name) for name in "abcdef"]
-    a, b, c, d, e, f = passages
-    spans = [span_in(place) for place in (b, d, b, c, e)]
-    confidences = np.array([0.2, 0.9, 0.5, 0.5, 0.0])
-    result = reranked(passages, spans, confidences)
-    # b and c tie and keep their order; e has a span of no confidence, and comes before those without.
-    assert [p.document_id for p in result] == ["d", "b", "c", "e", "a", "f"]
-    assert [p.reader for p in result] == [0.9, 0.5, 0.5, 0.0, None, None]
-    assert [replace(p, reader=None) for p in result] == [d, b, c, e, a, f]
+def test_the_readers_margin_counts_for_the_order() -> None:
+    passages = [replace(make_passage("text", document_id=name), score=0.5) for name in "abcd"]
+    result = reranked(passages, {("b", 0): 5.0, ("c", 0): -5.0, ("d", 0): 5.0})
+    # b and d tie and keep their order; a, in which nothing was found, counts as the worst, and keeps its place.
+    assert [p.document_id for p in result] == ["b", "d", "a", "c"]
+    assert [p.reader for p in result] == [5.0, 5.0, -5.0, -5.0]
+    assert [p.score for p in result] == pytest.approx([0.6, 0.6, 0.4, 0.4])
 
 
 def test_reranking_tells_passages_of_one_document_apart() -> None:
     one, two = make_passage("text", start=0), make_passage("more", start=10)
-    assert [p.start for p in reranked([one, two], [span_in(two)], [0.3])] == [10, 0]
-    assert reranked([one, two], [], []) == [one, two]
-    assert reranked([], [], []) == []
-    with pytest.raises(ValueError, match="zip"):
-        reranked([one], [span_in(one)], [])
+    assert [p.start for p in reranked([one, two], {("d", 0): 0.0, ("d", 10): 0.3})] == [10, 0]
+    assert [p.start for p in reranked([one, two], {})] == [0, 10]
+    assert reranked([], {}) == []
 
 
 def test_search_lets_the_reader_put_first_what_answers(tmp_path: Path) -> None:
-    texts = {f"{n}.txt": f"masks {'masks ' * n}" for n in range(1, 6)} | {
-        "z.txt": "masks and answer: in a long line"
-    }
+    texts = {f"{n}.txt": f"masks in ward {n}" for n in range(1, 6)} | {"z.txt": "masks and answer: in a line"}
     qa = build(tmp_path, texts, reader=KeywordReader())
     assert qa.search("masks")[0].path != "z.txt"
     for top_k in (1, 3):

@@ -6,6 +6,7 @@ It adds no logic of its own to an answer: it opens things, orders the calls, and
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ from typing import Generic, TypeVar
 
 from epiqa.answer import answer
 from epiqa.chunk import chunk
-from epiqa.confidence import Calibration, bundled_calibration, features, read_calibration, write_calibration
+from epiqa.confidence import Calibration, bundled_calibration, read_calibration, write_calibration
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index
@@ -32,7 +33,7 @@ from epiqa.indexing import (
     verify_index,
 )
 from epiqa.ingest import make_document, normalise
-from epiqa.read import load_reader
+from epiqa.read import SecondLook, best_margins, load_reader
 from epiqa.retrieve import Method, Retrieval, reranked, retrieve
 from epiqa.types import (
     Answer,
@@ -117,7 +118,7 @@ class EpiQA:
 
     `reader` is the bundled one for None, else a local folder (see `read.load_reader`) or an object that
     meets the `Reader` protocol; `embedder` likewise (see `embed.load_embedder`), and for None the one that
-    made the index. A running question sees one generation of the index, whole.
+    made the index. A running question sees one generation of the index, whole. Safe for several threads.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class EpiQA:
             lambda: matching_embedder(embedder, index.embedder_name, index.info.embedder, directory)
         )
         self._reader = _Once(lambda: _reader(reader))
+        self._reopening = Lock()
 
     @classmethod
     def build(
@@ -238,17 +240,23 @@ class EpiQA:
         """Returns the normalised text that the offsets of citations refer to, or None for an unknown id."""
         return self._index.text(document_id)
 
+    def original(self, document_id: str) -> Path | None:
+        """Returns a file that a document was read from, or that holds it; None if there is none, or no such id."""
+        files = (Path(os.fsdecode(name)) for name in self._index.files_of(document_id))
+        return next((file for file in files if file.is_file()), None)
+
     def add(
         self, paths: AnyPath | Iterable[AnyPath], *, prune: bool = False, on_progress: OnProgress | None = None
     ) -> IndexReport:
         """Adds or updates documents, as `build` does, and goes on with the new generation.
 
-        With `prune`, the documents of files that are gone from these folders are removed; `indexing.add_paths` says
-        when that is refused.
+        Questions go on meanwhile, with the generation that is open. With `prune`, the documents of files that are
+        gone from these folders are removed; `indexing.add_paths` says when that is refused.
         """
-        report = add_paths(paths, self.directory, embedder=self.embedder, prune=prune, on_progress=on_progress)
-        self._reopen()
-        return report
+        try:
+            return add_paths(paths, self.directory, embedder=self.embedder, prune=prune, on_progress=on_progress)
+        finally:  # what could not be read was noted, even where nothing was indexed
+            self._reopen()
 
     def remove(self, document_id: str) -> None:
         """Removes a document from the index; raises EpiQAError when there is none of that id."""
@@ -256,8 +264,9 @@ class EpiQA:
         self._reopen()
 
     def _reopen(self) -> None:
-        self._index = Index.open(self.directory)
-        self.__dict__.pop("calibration", None)  # read again when needed
+        with self._reopening:  # else one thread's older generation could take the place of another's newer one
+            self._index = Index.open(self.directory)
+            self.__dict__.pop("calibration", None)  # read again when needed
 
     def search(
         self,
@@ -273,18 +282,18 @@ class EpiQA:
         """Returns up to `top_k` passages, best first.
 
         `within` confines the search to some documents; `method`, `rewrite` and `expand` are as in
-        `retrieve.Retrieval`. `rerank` lets the reader look at the first passages, and puts first those in which
-        it finds an answer. Raises QuestionError for an unusable query, FilterError when no document meets the
-        filter.
+        `retrieve.Retrieval`. `rerank` lets the (small) reader read the first 20 passages; what it finds in
+        them counts for their order, too. Raises QuestionError for an unusable query, FilterError when no document
+        meets the filter.
         """
         query, top_k = check_question(query), _checked_top_k(top_k)
         how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
         if not rerank:
             return retrieve(query, self._index, self.embedder, top_k=top_k, how=how)
         passages = retrieve(query, self._index, self.embedder, top_k=max(top_k, RERANKED), how=how)
-        spans = self.reader.read(query, passages[:RERANKED])
-        confidences = self.calibration.confidences(features(spans, passages))
-        return reranked(passages, spans, confidences)[:top_k]
+        reader = self.reader.first if isinstance(self.reader, SecondLook) else self.reader
+        margins = best_margins(reader.read(query, passages[:RERANKED]))
+        return reranked(passages[:RERANKED], margins)[:top_k] + passages[RERANKED:top_k]
 
     def ask(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -180,17 +180,14 @@ class SecondLook:
     """Two readers as one: `first` reads all passages, `second` those few where it found most, and decides."""
 
     def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS) -> None:
-        self._first = first
+        self.first = first
         self._second = second
         self._passages = passages
         self.fingerprint = f"{first.fingerprint}+{second.fingerprint}"
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the second reader's spans of the passages that the first one's best margins chose."""
-        margins: dict[tuple[str, int], float] = {}
-        for span in self._first.read(question, passages):
-            place, margin = _place(span.passage), span.score - span.null_score
-            margins[place] = max(margin, margins.get(place, margin))
+        margins = best_margins(self.first.read(question, passages))
         chosen = set(sorted(margins, key=lambda place: -margins[place])[: self._passages])
         spans = self._second.read(question, [passage for passage in passages if _place(passage) in chosen])
         return [replace(span, first_margin=margins[_place(span.passage)]) for span in spans]
@@ -198,6 +195,15 @@ class SecondLook:
 
 def _place(passage: Passage) -> tuple[str, int]:
     return passage.document_id, passage.start
+
+
+def best_margins(spans: Iterable[Span]) -> dict[tuple[str, int], float]:
+    """Returns the best score less that of "no answer" of each passage's spans, by its document and start."""
+    margins: dict[tuple[str, int], float] = {}
+    for span in spans:
+        place, margin = _place(span.passage), span.score - span.null_score
+        margins[place] = max(margin, margins.get(place, margin))
+    return margins
 
 
 def load_reader(path: str | None = None) -> Reader:

@@ -14,15 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from epiqa.errors import FilterError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.index import Index
 from epiqa.sentences import STOPWORDS
 from epiqa.terms import search_terms
-from epiqa.types import Embedder, Passage, Span
+from epiqa.types import Embedder, Passage
 
 Method = Literal["fused", "normalised", "rrf", "dense", "lexical"]
 
@@ -30,6 +27,8 @@ Scores = Mapping[int, float]
 
 # Of BM25, against a cosine. BM25 grows with the number of words that match, and so says how much to trust it.
 LEXICAL_WEIGHT = 0.04
+# Of the reader's margin, in logits, against the score above.
+READER_WEIGHT = 0.02
 NORMALISED_DENSE_SHARE = 0.5
 RRF_K = 60
 # Each search gives this many for fusion, or top_k if that is more.
@@ -124,17 +123,17 @@ def retrieve(
     ]
 
 
-def reranked(passages: Sequence[Passage], spans: Sequence[Span], confidences: ArrayLike) -> list[Passage]:
-    """Returns the passages by the confidence of their best span, those without one after them in their order.
+def reranked(passages: Sequence[Passage], margins: Mapping[tuple[str, int], float]) -> list[Passage]:
+    """Returns the passages by their score and a reader's best margin in them, each by its weight.
 
-    `spans` are a reader's, in any of the passages, `confidences` theirs.
+    `margins` are by document and start of a passage; one in which no span was found counts as the worst of them.
     """
-    best: dict[tuple[str, int], float] = {}
-    for span, confidence in zip(spans, np.asarray(confidences).tolist(), strict=True):
-        place = span.passage.document_id, span.passage.start
-        best[place] = max(confidence, best.get(place, 0.0))
-    looked_at = [replace(passage, reader=best.get((passage.document_id, passage.start))) for passage in passages]
-    return sorted(looked_at, key=lambda passage: -1.0 if passage.reader is None else passage.reader, reverse=True)
+    worst = min(margins.values(), default=0.0)
+    scored = []
+    for passage in passages:
+        margin = margins.get((passage.document_id, passage.start), worst)
+        scored.append(replace(passage, score=passage.score + READER_WEIGHT * margin, reader=margin))
+    return sorted(scored, key=lambda passage: -passage.score)
 
 
 def _best_first(scores: Scores) -> list[int]:

@@ -114,10 +114,9 @@ class Place:
 class Passage:
     """A chunk that retrieval returned, with the metadata that a citation needs.
 
-    `score` is the search's, higher is better; where the reader was asked for its order, `reader` gives that. The
-    parts of `score`: `dense` is the cosine of question and chunk, `lexical` the BM25 score, `fused` what both make
-    together. `reader` is the confidence of the best answer found in the passage. A part is None where the passage
-    was not returned, or the part not asked for.
+    `score` orders them, higher is better. Its parts: `dense` is the cosine of question and chunk, `lexical` the
+    BM25 score, `fused` what both make together, `reader` the reader's best margin over "no answer", in logits. A
+    part is None where the passage was not returned, or the part not asked for.
     `page` and `section` (a heading, a row) are those at `start`; `turns` are where one of them changes inside.
     """
 
@@ -231,7 +230,8 @@ class IndexInfo:
 class DocumentInfo:
     """A document as the index lists it, without its text.
 
-    `note` says what of the file could not be read; `also` are the further paths at which the same content lies.
+    `note` says what of the file could not be read; `also` are the further paths at which the same content lies;
+    `pages` is 0 for formats without pages.
     """
 
     id: str
@@ -243,6 +243,7 @@ class DocumentInfo:
     language: str | None = None
     note: str | None = None
     also: tuple[str, ...] = ()
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

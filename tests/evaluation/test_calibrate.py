@@ -16,6 +16,7 @@ from epiqa.evaluation import calibrate
 from epiqa.evaluation.calibrate import Asked, judge, recalibrate
 from epiqa.pipeline import CALIBRATION, EpiQA
 from epiqa.types import Passage, Span
+from epiqa.web.feedback import FeedbackStore
 from fakes import KeywordReader, WordEmbedder, make_passage
 
 # Trusts everything: what a user would want to have corrected.
@@ -115,6 +116,23 @@ def test_questions_about_other_documents_are_refused(qa: EpiQA, tmp_path: Path) 
 def test_a_share_out_of_range_is_an_error(qa: EpiQA, tmp_path: Path, value: float) -> None:
     with pytest.raises(EpiQAError, match=r"max_false_answers is .*: it must be from 0 to 1"):
         calibrate(write_questions(tmp_path / "q.jsonl"), qa, max_false_answers=value)
+
+
+def test_feedback_of_the_page_is_asked_of_the_whole_index(qa: EpiQA, tmp_path: Path) -> None:
+    store = FeedbackStore(qa.directory)
+    documents = {Path(document.path).stem: document for document in qa.documents()}
+    for n in range(12):
+        document, other = documents[str(n)], documents[f"x{n}"]
+        text = qa.document_text(document.id) or ""
+        start = text.index(f"forty{n}")
+        store.save_answer(f"What about beds{n}?", document.path, text, start, start + len(f"forty{n}"))
+        store.save_impossible(f"What about masks{n}?", other.path, qa.document_text(other.id) or "", 0)
+    fitted, expected = (calibrate(path, qa) for path in (store.path, write_questions(tmp_path / "q.jsonl")))
+    assert fitted.after == pytest.approx(expected.after)  # the order of the questions is another
+    assert fitted.after["answerable_right"] == 1.0
+    store.save_impossible("What about nothing?", "a_b.txt", "Some text.", 0)
+    with pytest.raises(QuestionSetError, match="brings its own documents"):
+        calibrate(store.path, qa)
 
 
 def test_a_retrieval_set_is_refused(qa: EpiQA, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from epiqa.errors import QuestionError
+from epiqa.errors import EpiQAError, FilterError, QuestionError
+from epiqa.filters import EVERYTHING, Filter
 from epiqa.types import (
     Answer,
     Candidate,
@@ -16,6 +18,7 @@ from epiqa.types import (
     DocumentDate,
     DocumentInfo,
     IndexInfo,
+    IndexReport,
     Passage,
 )
 
@@ -43,7 +46,7 @@ class FakeAnswerer:
     """Answers the questions it was given answers for, with quotes that it looks up in the documents.
 
     A passage is a paragraph; passages are ranked by how many of the question's words they hold. The
-    sentence around a quote ends where a full stop and a space follow.
+    sentence around a quote ends where a full stop and a space follow. Documents are neither added nor removed.
     """
 
     def __init__(
@@ -51,14 +54,19 @@ class FakeAnswerer:
         documents: Sequence[Document],
         answers: Mapping[str, tuple[str, Sequence[tuple[str, float]]]],
         top_k: int = 5,
+        directory: Path | None = None,
     ) -> None:
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="epiqa-fake-"))
         self._documents = list(documents)
         self._answers = answers
         self._top_k = top_k
 
+    def preload(self) -> None:
+        pass
+
     @property
     def info(self) -> IndexInfo:
-        return IndexInfo("1", len(self._documents), len(self._passages()), "fake", 1)
+        return IndexInfo("1", len(self._documents), len(self._passages()), "fake", 1, unread=1)
 
     def documents(self) -> list[DocumentInfo]:
         return [
@@ -66,19 +74,52 @@ class FakeAnswerer:
             for document in self._documents
         ]
 
-    def ask(self, question: str) -> Answer:
+    def unread(self) -> list[tuple[str, str]]:
+        return [("scan.pdf", "its pages have no text")]
+
+    def count_documents(self, within: Filter = EVERYTHING) -> int:
+        return len(self._within(within))
+
+    def document_text(self, document_id: str) -> str | None:
+        return next((document.text for document in self._documents if document.id == document_id), None)
+
+    def original(self, document_id: str) -> Path | None:
+        found = next((Path(d.location) for d in self._documents if d.id == document_id), None)
+        return found if found and len(found.name) < 100 and found.is_file() else None
+
+    def add(
+        self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None = None
+    ) -> IndexReport:
+        raise EpiQAError(f"{', '.join(paths)}: this index cannot be changed")
+
+    def remove(self, document_id: str) -> None:
+        raise EpiQAError(f"{document_id}: this index cannot be changed")
+
+    def search(self, query: str, *, top_k: int = 10, within: Filter = EVERYTHING) -> list[Passage]:
+        words = set(query.lower().split())
+        names = {document.id for document in self._within(within)}
+        passages = [passage for passage in self._passages() if passage.document_id in names]
+        return sorted(passages, key=lambda p: -len(words & set(p.quote.lower().split())))[:top_k]
+
+    def ask(self, question: str, *, within: Filter = EVERYTHING) -> Answer:
         if not question.strip():
             raise QuestionError("The question is empty: type one.")
-        words = set(question.lower().split())
-        ranked = sorted(self._passages(), key=lambda p: -len(words & set(p.quote.lower().split())))
-        passages = tuple(ranked[: self._top_k])
-        if question not in self._answers:
+        passages = tuple(self.search(question, top_k=self._top_k, within=within))
+        path, quotes = self._answers.get(question, ("", []))
+        documents = [document for document in self._within(within) if document.path == path]
+        if not documents:
             return Answer(question, False, None, 0.05, (), (), passages)
-        path, quotes = self._answers[question]
-        (document,) = (document for document in self._documents if document.path == path)
+        (document,) = documents
         candidates = tuple(Candidate(quote, confidence, (cite(document, quote),)) for quote, confidence in quotes)
         best = candidates[0]
         return Answer(question, True, best.text, best.confidence, best.citations, candidates, passages)
+
+    def _within(self, within: Filter) -> list[Document]:
+        names = set(within.documents)
+        found = [d for d in self._documents if not names or names & {d.id, d.path}]
+        if not found:
+            raise FilterError(f"no document meets {within}")
+        return found
 
     def _passages(self) -> list[Passage]:
         passages = []
@@ -150,14 +191,15 @@ def hostile() -> str:
 
 
 @pytest.fixture(scope="session")
-def qa() -> FakeAnswerer:
+def qa(tmp_path_factory: pytest.TempPathFactory) -> FakeAnswerer:
     """The three seed notices."""
-    return FakeAnswerer(read_seeds(), SEED_ANSWERS)
+    return FakeAnswerer(read_seeds(), SEED_ANSWERS, directory=tmp_path_factory.mktemp("fake"))
 
 
 @pytest.fixture(scope="session")
-def hostile_qa() -> FakeAnswerer:
+def hostile_qa(tmp_path_factory: pytest.TempPathFactory) -> FakeAnswerer:
     """One document whose title, path, date and text are all `HOSTILE`, and a question that is, too."""
     text = f"{HOSTILE}\n\nA sentence. The {HOSTILE} of it. Another.\n"
     document = Document("hostile", HOSTILE, HOSTILE, HOSTILE, text, DocumentDate(HOSTILE, 1, 1))
-    return FakeAnswerer([document], {HOSTILE: (HOSTILE, [(HOSTILE, 0.5), ("sentence", 0.1)])})
+    answers = {HOSTILE: (HOSTILE, [(HOSTILE, 0.5), ("sentence", 0.1)])}
+    return FakeAnswerer([document], answers, directory=tmp_path_factory.mktemp("hostile"))

@@ -17,12 +17,12 @@ import pytest
 from epiqa.types import Document, DocumentDate
 from web.conftest import FakeAnswerer
 from web.payloads import HOST, LOADS, RUNS, payloads
-from web.test_page import browser, pytestmark, served
+from web.visits import GRADIOS_WARNINGS, chromium, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
-__all__ = ["browser", "pytestmark"]
+pytestmark = GRADIOS_WARNINGS
 
 PAYLOADS = payloads()
 BATCH = 74
@@ -68,6 +68,12 @@ class Watched:
 
     def foreign(self, home: str) -> list[str]:
         return [url for url in self.requests if not url.startswith((home, "data:", "blob:", "about:"))]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -166,7 +172,7 @@ def test_nothing_of_a_document_runs(watched: Watched, address: str) -> None:
     watched.page.goto(address)
     ask(watched.page, ASKED)
     open_everything(watched.page)
-    shown = watched.page.locator("body").inner_text()
+    shown = watched.page.locator("body").text_content() or ""
     missing = [string for string in PAYLOADS if _bare(string) not in _bare(shown)]
     assert missing == [], "the page no longer shows these, so this test shows nothing: mend it"
     assert_nothing_happened(watched, address)

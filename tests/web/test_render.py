@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from epiqa.errors import QuestionError
 from epiqa.types import Answer, Candidate, Citation, DocumentDate, IndexInfo, Passage
-from epiqa.web import render
+from epiqa.web.conversation import Turn
+from epiqa.web.render import describe_confidence, render_header, render_turn
+from epiqa.web.texts import Language
 
 TEXT = "On May 9th, four people tested positive. Response began. Then more."
 CITATION = Citation(
@@ -29,7 +30,8 @@ PASSAGE = Passage(
     title="Video Conference",
     path="notices/004.txt",
     date=CITATION.date,
-    page=None,
+    page=3,
+    section="Findings",
     start=0,
     end=len(TEXT),
     quote=TEXT,
@@ -42,245 +44,195 @@ ANSWER = Answer(
     confidence=0.824,
     citations=(CITATION,),
     candidates=(Candidate("four people", 0.824, (CITATION,)),),
-    passages=(PASSAGE,),
+    passages=(),
 )
-UNANSWERED = dataclasses.replace(ANSWER, is_answered=False, text=None, confidence=0.1, citations=())
+UNANSWERED = dataclasses.replace(
+    ANSWER, is_answered=False, text=None, confidence=0.1, citations=(), candidates=(), passages=(PASSAGE,)
+)
+VERDICT = (
+    '<p class="epiqa-verdict"><span>Is this right?</span> '
+    '<button type="button" class="epiqa-button" data-action="verdict" data-turn="4" data-verdict="right">Right'
+    '</button> <button type="button" class="epiqa-button" data-action="verdict" data-turn="4" '
+    'data-verdict="wrong">Wrong</button></p>'
+)
 
-FIGURE = (
-    '<figure class="epiqa-citation"><blockquote dir="auto">On May 9th, <mark>four people</mark> tested '
-    'positive.</blockquote><figcaption><cite dir="auto">Video Conference</cite>'
-    '<span class="epiqa-date">2022-05-11 13:00</span><span class="epiqa-path">notices/004.txt</span>'
-    "</figcaption></figure>"
-)
+
+def opens(place: int) -> str:
+    return (
+        f'<button type="button" class="epiqa-open" data-action="open" data-turn="4" data-place="{place}" '
+        'aria-label="Show “Video Conference” at this place"><cite dir="auto">Video Conference</cite></button>'
+    )
+
+
+def figure(place: int) -> str:
+    return (
+        '<figure class="epiqa-citation"><blockquote dir="auto">On May 9th, <mark>four people</mark> tested '
+        f"positive.</blockquote><figcaption>{opens(place)}"
+        '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span>'
+        '<span class="epiqa-path">notices/004.txt</span></span></figcaption></figure>'
+    )
+
+
+def rendered(answer: Answer, language: Language = "en", **turn: object) -> str:
+    return render_turn(Turn("How many?", answer, documents=3, **turn), 4, language)  # type: ignore[arg-type]
 
 
 class Skeleton(HTMLParser):
     """What a browser would build: the tags with their attributes, and the text between them."""
 
     def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.shown: list[str] = []
         self.feed(source)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes.update(name for name, _ in attrs)
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attributes
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.shown.append(data)
 
 
-@pytest.mark.parametrize(
-    ("confidence", "described"),
-    [
-        (1.0, "very likely, 1.00"),
-        (0.9, "very likely, 0.90"),
-        (0.896, "very likely, 0.90"),
-        (0.894, "likely, 0.89"),
-        (0.82, "likely, 0.82"),
-        (0.7, "likely, 0.70"),
-        (0.69, "possible, 0.69"),
-        (0.4, "possible, 0.40"),
-        (0.39, "doubtful, 0.39"),
-        (0.0, "doubtful, 0.00"),
-    ],
-)
-def test_the_word_for_a_confidence_agrees_with_its_figure(confidence: float, described: str) -> None:
-    assert render.describe_confidence(confidence) == described
-
-
-def test_an_answer_comes_first_and_its_sentence_marks_it() -> None:
-    assert render.render_answer(ANSWER, 3) == (
+def test_an_answer_comes_first_with_its_confidence_its_sentence_and_its_source() -> None:
+    answer = rendered(ANSWER)
+    assert answer.startswith(
         '<section class="epiqa-answer" data-state="answered"><p class="epiqa-text" dir="auto">four people</p>'
-        f'<p class="epiqa-confidence">Confidence: likely, 0.82</p>{FIGURE}</section>'
+        '<p class="epiqa-confidence"><strong>Confidence: likely, 0.82</strong> <span>Of 100 answers given with '
+        "this confidence, about 82 are expected to be right. Read the sentence.</span></p>" + figure(0)
     )
+    assert answer.endswith(VERDICT + "</section>")
+    assert "<details>" not in answer
 
 
-def test_a_citation_names_its_page_and_leaves_out_a_date_it_has_not() -> None:
-    citation = dataclasses.replace(CITATION, date=None, page=7)
-    html = render.render_answer(dataclasses.replace(ANSWER, citations=(citation,)), 3)
-    assert '</cite><span>page 7</span><span class="epiqa-path">notices/004.txt</span></figcaption>' in html
-    assert "epiqa-date" not in html
-
-
-def test_a_citation_names_its_section_escaped() -> None:
-    section = '<span class="epiqa-section" dir="auto">&lt;b&gt; row 7</span>'
-    citation = dataclasses.replace(CITATION, page=7, section="<b> row 7")
-    html = render.render_answer(dataclasses.replace(ANSWER, citations=(citation,)), 3)
-    assert f"<span>page 7</span>{section}<span" in html
-    passage = dataclasses.replace(PASSAGE, page=7, section="<b> row 7")
-    html = render.render_passages(dataclasses.replace(ANSWER, passages=(passage,)))
-    assert f", page 7, {section}, characters" in html
-
-
-@pytest.mark.parametrize(
-    ("places", "shown", "folded"), [(2, 1, "1 more place"), (4, 1, "3 more places"), (6, 1, "5 more places")]
-)
-def test_all_citations_are_listed_the_first_unfolded(places: int, shown: int, folded: str) -> None:
-    html = render.render_answer(dataclasses.replace(ANSWER, citations=(CITATION,) * places), 3)
-    before, _, after = html.partition("<details>")
-    assert f"Found in {places} places:" in html
-    assert before.count(FIGURE) == shown
-    assert after.count(FIGURE) == places - shown
-    assert f"<summary>{folded}</summary>" in html if folded else "<details" not in html
-
-
-def test_other_candidates_are_folded_with_their_own_confidence() -> None:
-    other = Candidate("two", 0.31, (dataclasses.replace(CITATION, quote="two"),))
-    html = render.render_answer(dataclasses.replace(ANSWER, candidates=(*ANSWER.candidates, other)), 3)
-    head, _, folded = html.partition("<details><summary>1 other possible answer</summary>")
-    assert "two" not in head
-    assert folded.startswith(
-        '<p class="epiqa-candidate"><span dir="auto">two</span> '
-        '<span class="epiqa-confidence">doubtful, 0.31</span></p><figure'
+def test_an_answer_can_be_copied_with_its_citation_in_three_forms() -> None:
+    skeleton = Skeleton(rendered(ANSWER))
+    copies = [value for name, value in skeleton.attributes if name == "data-copy"]
+    assert copies[0] == (
+        "“four people”\nOn May 9th, four people tested positive.\n"
+        "— Video Conference, 2022-05-11 13:00, notices/004.txt (0.82)"
     )
+    assert copies[1] and copies[1].startswith("> On May 9th, **four people** tested positive.\n")
+    assert copies[2] and copies[2].startswith("@misc{epiqa-d1,\n")
 
 
-def test_an_unanswered_question_gets_the_nearest_passages_and_no_candidate() -> None:
+def test_more_places_and_other_candidates_fold_open_and_number_their_places() -> None:
+    other = Candidate("two", 0.3, (CITATION,))
     answer = dataclasses.replace(
-        UNANSWERED,
-        candidates=(Candidate("held back", 0.1, (dataclasses.replace(CITATION, quote="held back"),)),),
-        passages=tuple(dataclasses.replace(PASSAGE, quote=f"passage {n}") for n in range(5)),
+        ANSWER,
+        citations=(CITATION, CITATION),
+        candidates=(Candidate("four people", 0.824, (CITATION, CITATION)), other),
     )
-    html = render.render_answer(answer, 3)
-    assert html.startswith(
-        '<section class="epiqa-answer" data-state="unanswered">'
-        '<p class="epiqa-text">The documents don\'t answer this.</p>'
-        "<p>3 documents were searched. The nearest passages, which may help:</p>"
-        '<figure class="epiqa-citation"><blockquote dir="auto">passage 0</blockquote>'
+    shown = rendered(answer)
+    assert '<p class="epiqa-places">Found in 2 places:</p>' + figure(0) in shown
+    assert f"<details><summary>1 more place</summary>{figure(1)}</details>" in shown
+    assert (
+        '<details><summary>1 other possible answer</summary><p class="epiqa-candidate"><span dir="auto">two</span> '
+        f'<span class="epiqa-figure">doubtful, 0.30</span></p>{figure(2)}</details>' in shown
     )
-    assert [f"passage {n}" in html for n in range(5)] == [True, True, True, False, False]
-    assert "held back" not in html
-    assert "<mark>" not in html
 
 
-@pytest.mark.parametrize(("confidence", "is_shown"), [(0.19, False), (0.2, True), (0.41, True)])
-def test_a_likely_candidate_that_was_held_back_is_shown_as_such(confidence: float, is_shown: bool) -> None:
-    best = Candidate("<b>held</b>", confidence, (dataclasses.replace(CITATION, quote="<b>held</b>"),))
-    html = render.render_answer(dataclasses.replace(UNANSWERED, candidates=(best,)), 3)
-    assert ("A possible answer, held back because it is not sure enough" in html) is is_shown
-    assert ("&lt;b&gt;held&lt;/b&gt;" in html) is is_shown
-    assert "<b>" not in html
-    assert 'data-state="unanswered"' in html
+def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passages() -> None:
+    place = (
+        '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span>page 3</span>'
+        '<span class="epiqa-section" dir="auto">Findings</span>'
+        '<span class="epiqa-path">notices/004.txt</span></span>'
+    )
+    assert rendered(UNANSWERED, unread=2) == (
+        '<section class="epiqa-answer" data-state="unanswered"><p class="epiqa-text">The documents don&#x27;t '
+        "answer this.</p><p>3 documents were searched. 2 files had no text that could be read, and were not. The "
+        f'nearest passages, which may help:</p><figure class="epiqa-citation"><blockquote dir="auto">{TEXT} …'
+        f"</blockquote><figcaption>{opens(0)}{place}</figcaption></figure>{VERDICT}</section>"
+    )
+    assert "<p>3 documents were searched.</p>" in rendered(dataclasses.replace(UNANSWERED, passages=()))
+
+
+def test_a_likely_enough_candidate_that_was_held_back_is_folded_below_the_passages() -> None:
+    held = dataclasses.replace(UNANSWERED, candidates=(Candidate("four people", 0.21, (CITATION,)),))
+    shown = rendered(held)
+    assert "<details><summary>A possible answer, held back because it is not sure enough</summary>" in shown
+    assert figure(1) in shown
+    unlikely = dataclasses.replace(held, candidates=(Candidate("four people", 0.19, (CITATION,)),))
+    assert "four people</mark>" not in rendered(unlikely)
+
+
+def test_a_verdict_takes_the_place_of_its_question() -> None:
+    assert '<p class="epiqa-verdict" role="status"><span>Saved as right</span></p>' in rendered(
+        ANSWER, verdict="right"
+    )
+    wrong = rendered(ANSWER, verdict="wrong")
+    assert "<span>Saved as wrong</span> Do you know the right answer?" in wrong
+    assert 'data-action="verdict"' not in wrong
+
+
+def test_an_error_is_shown_as_a_reply() -> None:
+    assert render_turn(Turn("?", error="<b> is empty"), 0, "en") == (
+        '<section class="epiqa-answer" data-state="error"><p class="epiqa-error" role="alert">&lt;b&gt; is '
+        "empty</p></section>"
+    )
+
+
+def test_a_reply_is_in_the_readers_language() -> None:
+    assert "置信度：可能正确，0.82" in rendered(ANSWER, "zh")
+    assert "文档没有回答这个问题。" in rendered(UNANSWERED, "zh")
+    assert "搜索了 3 份文档。" in rendered(UNANSWERED, "zh")
 
 
 @pytest.mark.parametrize(
-    ("documents", "searched"),
-    [(0, "0 documents were"), (1, "1 document was"), (12000, "12,000 documents were")],
-)
-def test_an_unanswered_question_says_how_much_was_searched(documents: int, searched: str) -> None:
-    html = render.render_answer(dataclasses.replace(UNANSWERED, candidates=(), passages=()), documents)
-    assert Skeleton(html).text == f"The documents don't answer this.{searched} searched."
-
-
-@pytest.mark.parametrize(
-    ("text", "excerpt"),
+    ("confidence", "expected"),
     [
-        ("a" * 240, "a" * 240),
-        ("word " * 60, "word " * 47 + "word …"),
-        ("字" * 300, "字" * 240 + " …"),
-        ("some words " * 15 + "x" * 300, ("some words " * 15 + "x" * 300)[:240] + " …"),
+        (1.0, ("very likely", "1.00")),
+        (0.895, ("very likely", "0.90")),
+        (0.894, ("likely", "0.89")),
+        (0.70, ("likely", "0.70")),
+        (0.694, ("possible", "0.69")),
+        (0.40, ("possible", "0.40")),
+        (0.394, ("doubtful", "0.39")),
+        (0.0, ("doubtful", "0.00")),
     ],
 )
-def test_an_excerpt_ends_between_words_where_there_are_any(text: str, excerpt: str) -> None:
-    passage = dataclasses.replace(PASSAGE, quote=text)
-    html = render.render_answer(dataclasses.replace(UNANSWERED, passages=(passage,)), 1)
-    assert f'<blockquote dir="auto">{excerpt}</blockquote>' in html
+def test_confidence_is_said_in_words_and_as_a_figure(confidence: float, expected: tuple[str, str]) -> None:
+    assert describe_confidence(confidence) == expected
 
 
-def test_the_panel_marks_the_answer_in_its_passage_and_unfolds_it() -> None:
-    elsewhere = dataclasses.replace(PASSAGE, document_id="d2", date=None, page=2, start=5000, end=5067)
-    html = render.render_passages(dataclasses.replace(ANSWER, passages=(elsewhere, PASSAGE)))
-    assert html == (
-        '<section class="epiqa-passages"><h2>Passages</h2><p>2 passages read, best first.</p><ol>'
-        '<li><details><summary><span class="epiqa-rank">1</span> '
-        '<span class="epiqa-title" dir="auto">Video Conference</span></summary>'
-        f'<blockquote dir="auto">{TEXT}</blockquote><p class="epiqa-place">'
-        '<span class="epiqa-path">notices/004.txt</span>, page 2, characters 5,000 to 5,067</p>'
-        "</details></li>"
-        '<li><details open><summary><span class="epiqa-rank">2</span> '
-        '<span class="epiqa-title" dir="auto">Video Conference</span> '
-        '<span class="epiqa-date">2022-05-11 13:00</span></summary>'
-        '<blockquote dir="auto">On May 9th, <mark>four people</mark> tested positive. '
-        'Response began. Then more.</blockquote><p class="epiqa-place">'
-        '<span class="epiqa-path">notices/004.txt</span>, characters 0 to 67</p></details></li>'
-        "</ol></section>"
+def test_the_head_says_how_much_is_searched() -> None:
+    header = render_header(IndexInfo("1", 1, 5, "e", 1, unread=2), "en")
+    assert "<strong>1 document</strong> · 2 files could not be read</p>" in header
+    assert "<strong>5,486 documents</strong></p>" in render_header(IndexInfo("1", 5486, 9, "e", 1), "en")
+    assert "<strong>1 份文档</strong>" in render_header(IndexInfo("1", 1, 5, "e", 1), "zh")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_string_of_a_document_or_a_question_becomes_markup(language: Language, hostile: str) -> None:
+    citation = dataclasses.replace(
+        CITATION,
+        document_id=hostile,
+        title=hostile,
+        path=hostile,
+        date=DocumentDate(hostile, 1, 1),
+        section=hostile,
+        quote=hostile,
+        before=hostile,
+        after=hostile,
     )
+    passage = dataclasses.replace(PASSAGE, title=hostile, path=hostile, section=hostile, quote=hostile)
+    candidates = (Candidate(hostile, 0.9, (citation, citation)), Candidate(hostile, 0.3, (citation,)))
+    answer = Answer(hostile, True, hostile, 0.9, (citation, citation), candidates, (passage,))
+    for given, harmless in (
+        (answer, dataclasses.replace(ANSWER, citations=(CITATION,) * 2, candidates=_twice())),
+        (
+            dataclasses.replace(answer, is_answered=False, text=None, citations=()),
+            dataclasses.replace(UNANSWERED, candidates=_twice(), passages=(PASSAGE,)),
+        ),
+    ):
+        shown, plain = Skeleton(rendered(given, language)), Skeleton(rendered(harmless, language))
+        same_tags = [tag for tag in plain.tags if tag != "span"]
+        assert [tag for tag in shown.tags if tag != "span"] == same_tags
+        assert {name for name, _ in shown.attributes} == {name for name, _ in plain.attributes}
+        assert hostile in "".join(shown.shown)
 
 
-def test_the_panel_marks_by_place_and_not_by_words() -> None:
-    text = "four people or four people"
-    passage = dataclasses.replace(PASSAGE, start=100, end=126, quote=text)
-    second = dataclasses.replace(CITATION, start=115, end=126)
-    html = render.render_passages(dataclasses.replace(ANSWER, citations=(second,), passages=(passage,)))
-    assert "four people or <mark>four people</mark></blockquote>" in html
-
-
-@pytest.mark.parametrize(
-    ("places", "marked"),
-    [
-        ([(12, 23), (3, 6)], "On <mark>May</mark> 9th, <mark>four people</mark> tested"),
-        ([(12, 23), (12, 23)], "<mark>four people</mark> tested"),
-        ([(12, 23), (17, 30)], "<mark>four people</mark> tested positive"),
-        ([(60, 68)], "Then more."),
-        ([(-1, 5)], "On May 9th"),
-    ],
-)
-def test_the_panel_marks_whole_quotes_once(places: list[tuple[int, int]], marked: str) -> None:
-    citations = tuple(dataclasses.replace(CITATION, start=start, end=end) for start, end in places)
-    html = render.render_passages(dataclasses.replace(ANSWER, citations=citations))
-    assert marked in html
-    assert Skeleton(html).text.count(TEXT) == 1
-
-
-def test_the_panel_unfolds_the_first_passage_when_none_holds_an_answer() -> None:
-    html = render.render_passages(dataclasses.replace(UNANSWERED, passages=(PASSAGE, PASSAGE)))
-    assert html.count("<details open>") == 1
-    assert html.index("<details open>") < html.index("<details>")
-    assert "No passage came near" in render.render_passages(dataclasses.replace(UNANSWERED, passages=()))
-
-
-def test_the_header_counts_the_documents() -> None:
-    assert "<strong>1 document</strong> is searched" in render.render_header(IndexInfo("1", 1, 9, "fake", 1))
-    assert "<strong>1,200 documents</strong> are searched" in render.render_header(
-        IndexInfo("1", 1200, 9, "fake", 1)
-    )
-
-
-def test_the_header_says_that_files_could_not_be_read() -> None:
-    header = render.render_header(IndexInfo("1", 1, 9, "fake", 1, unread=2))
-    assert "is searched. 2 files could not be read: <code>epiqa documents</code> says why.</p>" in header
-
-
-def test_the_legend_gives_every_cut_point() -> None:
-    assert "very likely from 0.90, likely from 0.70, possible from 0.40, doubtful below." in render.render_legend()
-
-
-def test_hostile_strings_stay_text(hostile: str) -> None:
-    date = DocumentDate(hostile, 1, 1)
-    citation = Citation(hostile, hostile, hostile, date, None, 0, len(hostile), hostile, hostile, hostile)
-    passage = Passage(hostile, hostile, hostile, date, None, 0, len(hostile), hostile, 1.0)
-    candidate = Candidate(hostile, 0.5, (citation,))
-    answered = Answer(hostile, True, hostile, 0.5, (citation,) * 4, (candidate, candidate), (passage,))
-    unanswered = dataclasses.replace(answered, is_answered=False, text=None, citations=())
-    harmless = {
-        *("section", "h2", "p", "ol", "li", "details", "summary", "span", "mark"),
-        *("figure", "figcaption", "blockquote", "cite"),
-    }
-    shown = {
-        render.render_answer(answered, 1): 1 + 4 * 6 + 1 + 6,  # text, citations, other candidate, its citation
-        render.render_passages(answered): 4,
-        render.render_passages(unanswered): 4,
-        render.render_error(QuestionError(hostile)): 1,
-    }
-    for html, times in shown.items():
-        skeleton = Skeleton(html)
-        assert skeleton.tags <= harmless
-        assert skeleton.attributes <= {"class", "dir", "data-state", "role", "open"}
-        assert skeleton.text.count(hostile) == times
-    excerpt = Skeleton(render.render_answer(unanswered, 1))
-    assert excerpt.tags <= harmless
-    assert hostile[:200] in excerpt.text
+def _twice() -> tuple[Candidate, ...]:
+    return Candidate("four people", 0.9, (CITATION, CITATION)), Candidate("two", 0.3, (CITATION,))

@@ -197,7 +197,7 @@ def search_command(
     rewrite: Rewrite = True,
     expand: Expand = False,
     rerank: Annotated[
-        bool, typer.Option("--rerank", help="Let the reader put first the passages in which it finds an answer.")
+        bool, typer.Option("--rerank", help="Let the reader read the first 20 and count for their order, too.")
     ] = False,
     reader: ReaderOption = None,
 ) -> None:
@@ -256,7 +256,6 @@ def serve_command(
     if auth is not None and auth_file is not None:
         raise EpiQAError("--auth and --auth-file are both given: choose one.")
     qa = EpiQA.open(index, reader=reader)
-    qa.preload()
     from epiqa.web import parse_accounts, read_accounts, serve  # late: Gradio takes seconds to import
 
     accounts = (

@@ -186,7 +186,9 @@ def _print_differences(
 
 
 def calibrate_command(
-    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="JSONL or CSV.")],
+    questions: Annotated[
+        Path, typer.Argument(metavar="QUESTIONS", help="JSONL, CSV, or the page's feedback.json.")
+    ],
     index: IndexOption = DEFAULT_INDEX,
     max_false_answers: Annotated[
         float,

@@ -25,6 +25,7 @@ from epiqa.confidence import (
 from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, read_questions
+from epiqa.ingest import normalise
 from epiqa.pipeline import TOP_K, EpiQA
 from epiqa.types import Passage, Span
 
@@ -100,8 +101,10 @@ def calibrate(
     skip_invalid: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Recalibration:
-    """Asks `qa` the questions of JSONL or CSV and fits a calibration to them, which is returned and not yet used.
+    """Asks `qa` a question set and fits a calibration to it, which is returned and not yet used.
 
+    The questions are asked of the whole index, those of SQuAD JSON, too: its articles must be documents of the
+    index, under their paths, as in the feedback that the page saves.
     The fit starts from the bundled calibration and leaves it the less the fewer questions there are. The
     threshold is the lowest at which at most `max_false_answers` of the unanswerable questions are answered.
     Raises QuestionSetError when the set is of no use for this.
@@ -109,7 +112,7 @@ def calibrate(
     if not 0 <= max_false_answers <= 1:
         raise EpiQAError(f"max_false_answers is {max_false_answers}: it must be from 0 to 1")
     questions = read_questions(path, skip_invalid=skip_invalid)
-    if not isinstance(questions, QuestionSet) or questions.documents:
+    if not isinstance(questions, QuestionSet) or not _is_about(questions, qa):
         raise QuestionSetError(
             f"{path}: brings its own documents: give JSONL or CSV, with questions about those of the index"
         )
@@ -134,6 +137,14 @@ def calibrate(
             " are they about the documents of this index?"
         )
     return recalibrate(asked, qa.reader.fingerprint, max_false_answers)
+
+
+def _is_about(questions: QuestionSet, qa: EpiQA) -> bool:
+    """Tells whether the documents that a set brings, if any, are in the index."""
+    known = {
+        normalise(document.path).replace("_", " ") for document in qa.documents()
+    }  # as SQuAD's titles are read
+    return not questions.documents or all(question.title in known for question in questions.questions)
 
 
 def recalibrate(asked: Sequence[Asked], reader: str, max_false_answers: float = MAX_FALSE_ANSWERS) -> Recalibration:

@@ -148,6 +148,11 @@ class Index:
             stored = text.find_document(self._connection, document_id)
             return None if stored is None else self._text(stored)
 
+    def files_of(self, document_id: str) -> list[bytes]:
+        """Returns the absolute names of the files that hold a document, in the file system's own bytes."""
+        with self._reading():
+            return sources.files_of(self._connection, document_id)
+
     def _text(self, stored: Stored) -> str:
         """Returns a text that is to the letter what was indexed, or raises sqlite3.DatabaseError."""
         return text.read_text(self._segments[stored.segment].connection, stored)

@@ -220,3 +220,11 @@ def list_unread(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 
 def count_unread(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
+
+
+def files_of(connection: sqlite3.Connection, document_id: str) -> list[bytes]:
+    """Returns the names of the files that hold a document, by path; none if it was not read from files."""
+    places = connection.execute("SELECT location FROM places WHERE document_id = ? ORDER BY path", (document_id,))
+    files = dict.fromkeys(str(location).partition("//")[0] for (location,) in places)
+    rows = (connection.execute("SELECT name FROM files WHERE location = ?", (file,)).fetchone() for file in files)
+    return [bytes(row[0]) for row in rows if row is not None]

@@ -269,7 +269,8 @@ def _places(
 def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
     """Returns all documents, by path."""
     rows = connection.execute(
-        "SELECT id, title, path, date, characters, chunks, language, note FROM documents ORDER BY path, id"
+        "SELECT id, title, path, date, characters, chunks, language, note, json_array_length(pages)"
+        " FROM documents ORDER BY path, id"
     )
     also: dict[str, list[str]] = {}
     for document_id, path in connection.execute(
@@ -288,8 +289,9 @@ def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
             language=language,
             note=note,
             also=tuple(also.get(id_, ())),
+            pages=pages,
         )
-        for id_, title, path, date, characters, chunks, language, note in rows
+        for id_, title, path, date, characters, chunks, language, note, pages in rows
     ]
 
 

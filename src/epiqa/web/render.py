@@ -1,7 +1,7 @@
-"""Answers, passages and errors as HTML: pure functions, tested by their exact output.
+"""The page's head and its answers as HTML: pure functions, tested by their exact output.
 
-Gradio writes this HTML into the page as it is. Every string of a document, a file name, a question or
-an error therefore passes through `_text`, and no attribute or address is ever made from one.
+Gradio writes this HTML into the page as it is. Every string of a document, a file name, a question or an error
+therefore passes through `text`, in attributes too, and no address is ever made from one but by `quote`.
 """
 
 from __future__ import annotations
@@ -9,192 +9,171 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from epiqa.answer import NO_ANSWER, held_back
+from epiqa.answer import held_back
 from epiqa.types import Answer, Candidate, Citation, IndexInfo, Passage
+from epiqa.web.conversation import Turn
+from epiqa.web.quote import as_bibtex, as_markdown, as_text
+from epiqa.web.texts import Language, say
 
 CONFIDENCE_LEVELS = ((0.90, "very likely"), (0.70, "likely"), (0.40, "possible"), (0.00, "doubtful"))
-NEAREST_PASSAGES = 3
-EXCERPT_CHARACTERS = 240
 CITATIONS_SHOWN = 1
 
-NO_PASSAGES = (
-    '<section class="epiqa-passages"><h2>Passages</h2>'
-    "<p>The passages that were read for an answer appear here, with the answer marked.</p></section>"
-)
+
+def text(shown: object) -> str:
+    """Returns a text as HTML, for elements and quoted attributes."""
+    return html.escape(str(shown))
 
 
-def describe_confidence(confidence: float) -> str:
-    """Returns the confidence in words and figure: "likely, 0.82"; a level begins at its cut point."""
-    figure = round(confidence, 2)
-    word = next(word for cut, word in CONFIDENCE_LEVELS if figure >= cut)
-    return f"{word}, {figure:.2f}"
+def button(label: str, /, *, kind: str = "epiqa-button", **data: object) -> str:
+    """Returns a button that the page's script listens to; `label` is HTML, `data` texts for it."""
+    attributes = "".join(f' data-{name}="{text(value)}"' for name, value in data.items())
+    return f'<button type="button" class="{kind}"{attributes}>{label}</button>'
 
 
-def render_header(info: IndexInfo) -> str:
-    """Returns the page's head: its name, what it does, and how much it searches."""
-    documents = f"<strong>{_count(info.documents, 'document')}</strong>"
-    unread = (
-        f" {_count(info.unread, 'file')} could not be read: <code>epiqa documents</code> says why."
-        if info.unread
-        else ""
-    )
-    return (
-        '<header class="epiqa-header"><h1>EpiQA</h1>'
-        "<p>Answers your questions with the documents' own words, quoted to the letter, with their source. "
-        f"{documents} {'is' if info.documents == 1 else 'are'} searched.{unread}</p></header>"
-    )
-
-
-def render_legend() -> str:
-    """Returns the small line that says what the words for a confidence mean."""
-    levels = [f"{word} from {cut:.2f}" for cut, word in CONFIDENCE_LEVELS[:-1]]
-    return (
-        '<p class="epiqa-legend">Confidence is the estimated chance that an answer is right: '
-        f"{', '.join(levels)}, {CONFIDENCE_LEVELS[-1][1]} below.</p>"
-    )
-
-
-def render_answer(answer: Answer, documents: int) -> str:
-    """Returns the reply in the chat; `documents` is how many were searched.
-
-    An unanswered question gets excerpts of the nearest passages, and never its candidates: those were
-    held back because they are probably wrong.
-    """
-    if answer.text is None:
-        return _unanswered(answer, documents)
-    shown, folded = answer.citations[:CITATIONS_SHOWN], answer.citations[CITATIONS_SHOWN:]
-    parts = [
-        f'<p class="epiqa-text" dir="auto">{_text(answer.text)}</p>',
-        f'<p class="epiqa-confidence">Confidence: {describe_confidence(answer.confidence)}</p>',
-    ]
-    if len(answer.citations) > 1:
-        parts.append(f'<p class="epiqa-places">Found in {len(answer.citations)} places:</p>')
-    parts += [_citation(citation) for citation in shown]
-    if folded:
-        parts.append(_fold(_count(len(folded), "more place"), map(_citation, folded)))
-    others = answer.candidates[1:]
-    if others:
-        parts.append(_fold(_count(len(others), "other possible answer"), map(_candidate, others)))
-    return f'<section class="epiqa-answer" data-state="answered">{"".join(parts)}</section>'
-
-
-def render_error(error: Exception) -> str:
-    """Returns an error's message as a reply in the chat."""
-    return (
-        f'<section class="epiqa-answer" data-state="error"><p class="epiqa-error" role="alert">'
-        f"{_text(str(error))}</p></section>"
-    )
-
-
-def render_passages(answer: Answer) -> str:
-    """Returns the panel with the passages that were read, the answer's quotes marked where they lie."""
-    if not answer.passages:
-        return (
-            '<section class="epiqa-passages"><h2>Passages</h2><p>No passage came near this question.</p></section>'
-        )
-    marks = [_marks(passage, answer.citations) for passage in answer.passages]
-    items = [
-        _passage(rank, passage, inside, unfolded=bool(inside) or (rank == 1 and not any(marks)))
-        for rank, (passage, inside) in enumerate(zip(answer.passages, marks, strict=True), start=1)
-    ]
-    return (
-        '<section class="epiqa-passages"><h2>Passages</h2>'
-        f"<p>{_count(len(items), 'passage')} read, best first.</p><ol>{''.join(items)}</ol></section>"
-    )
-
-
-def _text(text: str) -> str:
-    return html.escape(text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _fold(summary: str, contents: Iterable[str]) -> str:
+def fold(summary: str, contents: Iterable[str]) -> str:
+    """Returns contents that are shown when their summary is clicked; both are HTML."""
     return f"<details><summary>{summary}</summary>{''.join(contents)}</details>"
 
 
-def _figure(quoted: str, place: Citation | Passage) -> str:
-    """Returns `quoted`, which is HTML, above its source, which is text."""
-    source = [f'<cite dir="auto">{_text(place.title)}</cite>']
+def describe_confidence(confidence: float) -> tuple[str, str]:
+    """Returns the confidence in words, as a key of the texts, and as a figure; a level begins at its cut point."""
+    figure = round(confidence, 2)
+    return next(word for cut, word in CONFIDENCE_LEVELS if figure >= cut), f"{figure:.2f}"
+
+
+def render_header(info: IndexInfo, language: Language) -> str:
+    """Returns the page's head: its name, what it does, and how much it searches."""
+    unread = f" · {say(language, 'unread_files', count=info.unread)}" if info.unread else ""
+    return (
+        f'<header class="epiqa-header"><h1>EpiQA</h1><p>{say(language, "tagline")} '
+        f"<strong>{say(language, 'documents', count=info.documents)}</strong>{unread}</p></header>"
+    )
+
+
+def render_turn(turn: Turn, number: int, language: Language) -> str:
+    """Returns the reply to a question; `number` is the turn's place in the conversation.
+
+    An unanswered question gets excerpts of the nearest passages, and of its candidates none but the best, and that
+    only if it is likely enough: they were held back because they are probably wrong.
+    """
+    if turn.answer is None:
+        reply = f'<p class="epiqa-error" role="alert">{text(turn.error)}</p>'
+        return f'<section class="epiqa-answer" data-state="error">{reply}</section>'
+    parts = _Reply(turn, turn.answer, number, language)
+    if turn.answer.is_answered:
+        return f'<section class="epiqa-answer" data-state="answered">{parts.answered()}</section>'
+    return f'<section class="epiqa-answer" data-state="unanswered">{parts.unanswered()}</section>'
+
+
+class _Reply:
+    """The reply of one turn: its parts name their places by number, which is counted over all of them."""
+
+    def __init__(self, turn: Turn, answer: Answer, number: int, language: Language) -> None:
+        self.turn, self.answer, self.number, self.language = turn, answer, number, language
+
+    def answered(self) -> str:
+        answer = self.answer
+        shown, folded = answer.citations[:CITATIONS_SHOWN], answer.citations[CITATIONS_SHOWN:]
+        parts = [f'<p class="epiqa-text" dir="auto">{text(answer.text)}</p>', self._confidence()]
+        if folded:
+            parts.append(f'<p class="epiqa-places">{self._say("places", count=len(answer.citations))}</p>')
+        parts += self._citations(shown, 0)
+        if folded:
+            parts.append(fold(self._say("more_places", count=len(folded)), self._citations(folded, len(shown))))
+        others = answer.candidates[1:]
+        if others:
+            parts.append(
+                fold(self._say("others", count=len(others)), self._candidates(1, None, len(answer.citations)))
+            )
+        return "".join([*parts, self._copies(), self._verdict()])
+
+    def unanswered(self) -> str:
+        answer, turn = self.answer, self.turn
+        searched = self._say("searched", count=turn.documents)
+        if turn.unread:
+            searched += f" {self._say('without_text', count=turn.unread)}"
+        nearest = f" {self._say('nearest')}" if answer.passages else ""
+        parts = [f'<p class="epiqa-text">{self._say("no_answer")}</p>', f"<p>{searched}{nearest}</p>"]
+        for place, passage in enumerate(answer.passages):
+            parts.append(self._figure(f"{text(passage.quote)} …", passage, place))
+        if held_back(answer):
+            parts.append(fold(self._say("held_back"), self._candidates(0, 1, len(answer.passages))))
+        return "".join([*parts, self._verdict()])
+
+    def _say(self, key: str, **values: object) -> str:
+        return text(say(self.language, key, **values))
+
+    def _confidence(self) -> str:
+        words, figure = describe_confidence(self.answer.confidence)
+        said = self._say("confidence", words=say(self.language, words), figure=figure)
+        meaning = self._say("meaning", percent=round(self.answer.confidence * 100))
+        return f'<p class="epiqa-confidence"><strong>{said}</strong> <span>{meaning}</span></p>'
+
+    def _citations(self, citations: Sequence[Citation], first: int) -> list[str]:
+        return [self._citation(citation, place) for place, citation in enumerate(citations, start=first)]
+
+    def _candidates(self, begin: int, end: int | None, place: int) -> list[str]:
+        """Returns some of the candidates; `place` is the number of their first citation."""
+        candidates = self.answer.candidates
+        parts: list[str] = []
+        for candidate in candidates[begin:end]:
+            parts.append(self._candidate(candidate))
+            parts += self._citations(candidate.citations, place)
+            place += len(candidate.citations)
+        return parts
+
+    def _candidate(self, candidate: Candidate) -> str:
+        words, figure = describe_confidence(candidate.confidence)
+        return (
+            f'<p class="epiqa-candidate"><span dir="auto">{text(candidate.text)}</span> '
+            f'<span class="epiqa-figure">{text(say(self.language, words))}, {figure}</span></p>'
+        )
+
+    def _citation(self, citation: Citation, place: int) -> str:
+        sentence = f"{text(citation.before)}<mark>{text(citation.quote)}</mark>{text(citation.after)}"
+        return self._figure(sentence, citation, place)
+
+    def _figure(self, quoted: str, source: Citation | Passage, place: int) -> str:
+        """Returns `quoted`, which is HTML, above its source, a button that opens it."""
+        title = f'<cite dir="auto">{text(source.title)}</cite>'
+        opens = self._say("show_in_document", title=source.title)
+        return (
+            f'<figure class="epiqa-citation"><blockquote dir="auto">{quoted}</blockquote><figcaption>'
+            f'<button type="button" class="epiqa-open" data-action="open" data-turn="{self.number}" '
+            f'data-place="{place}" aria-label="{opens}">{title}</button>'
+            f"{render_place(source, self.language)}</figcaption></figure>"
+        )
+
+    def _copies(self) -> str:
+        citation, confidence = self.answer.citations[0], self.answer.confidence
+        buttons = (
+            button(self._say("copy_text"), copy=as_text(citation, confidence, self.language)),
+            button("Markdown", copy=as_markdown(citation, confidence, self.language)),
+            button("BibTeX", copy=as_bibtex(citation)),
+        )
+        said = f'<span role="status" data-said="{self._say("copied")}"></span>'
+        return f'<p class="epiqa-copy"><span>{self._say("copy")}</span> {" ".join(buttons)} {said}</p>'
+
+    def _verdict(self) -> str:
+        if self.turn.verdict:
+            said = f"<span>{self._say(f'saved_{self.turn.verdict}')}</span>"
+            more = f" {self._say('how_to_correct')}" if self.turn.verdict == "wrong" else ""
+            return f'<p class="epiqa-verdict" role="status">{said}{more}</p>'
+        buttons = [
+            button(self._say(verdict), action="verdict", turn=self.number, verdict=verdict)
+            for verdict in ("right", "wrong")
+        ]
+        return f'<p class="epiqa-verdict"><span>{self._say("verdict")}</span> {" ".join(buttons)}</p>'
+
+
+def render_place(place: Citation | Passage, language: Language) -> str:
+    """Returns date, page, section and path of a place, as far as it has them."""
+    parts = []
     if place.date is not None:
-        source.append(f'<span class="epiqa-date">{_text(place.date.written)}</span>')
+        parts.append(f'<span class="epiqa-date">{text(place.date.written)}</span>')
     if place.page is not None:
-        source.append(f"<span>page {place.page}</span>")
+        parts.append(f"<span>{text(say(language, 'page', number=place.page))}</span>")
     if place.section is not None:
-        source.append(f'<span class="epiqa-section" dir="auto">{_text(place.section)}</span>')
-    source.append(f'<span class="epiqa-path">{_text(place.path)}</span>')
-    return (
-        f'<figure class="epiqa-citation"><blockquote dir="auto">{quoted}</blockquote>'
-        f"<figcaption>{''.join(source)}</figcaption></figure>"
-    )
-
-
-def _citation(citation: Citation) -> str:
-    sentence = f"{_text(citation.before)}<mark>{_text(citation.quote)}</mark>{_text(citation.after)}"
-    return _figure(sentence, citation)
-
-
-def _candidate(candidate: Candidate) -> str:
-    head = (
-        f'<p class="epiqa-candidate"><span dir="auto">{_text(candidate.text)}</span> '
-        f'<span class="epiqa-confidence">{describe_confidence(candidate.confidence)}</span></p>'
-    )
-    return head + "".join(map(_citation, candidate.citations))
-
-
-def _unanswered(answer: Answer, documents: int) -> str:
-    searched = f"{_count(documents, 'document')} {'was' if documents == 1 else 'were'} searched."
-    best = held_back(answer)
-    parts = [
-        f'<p class="epiqa-text">{NO_ANSWER}</p>',
-        _fold("A possible answer, held back because it is not sure enough", [_candidate(best)]) if best else "",
-        f"<p>{searched}{' The nearest passages, which may help:' if answer.passages else ''}</p>",
-    ]
-    parts += [_figure(_text(_excerpt(passage.quote)), passage) for passage in answer.passages[:NEAREST_PASSAGES]]
-    return f'<section class="epiqa-answer" data-state="unanswered">{"".join(parts)}</section>'
-
-
-def _excerpt(text: str) -> str:
-    """Returns the text's beginning, cut between words where it has any, with an ellipsis if cut."""
-    if len(text) <= EXCERPT_CHARACTERS:
-        return text
-    beginning = text[:EXCERPT_CHARACTERS]
-    words, _, cut_word = beginning.rpartition(" ")
-    return (words if len(cut_word) < EXCERPT_CHARACTERS // 4 else beginning) + " …"
-
-
-def _marks(passage: Passage, citations: Sequence[Citation]) -> list[tuple[int, int]]:
-    """Returns where the citations lie in `passage`, as offsets in its quote, in order, without overlap."""
-    inside = sorted(
-        (citation.start - passage.start, citation.end - passage.start)
-        for citation in citations
-        if citation.document_id == passage.document_id
-        and passage.start <= citation.start
-        and citation.end <= passage.end
-    )
-    marks: list[tuple[int, int]] = []
-    for start, end in inside:
-        if not marks or start >= marks[-1][1]:
-            marks.append((start, end))
-    return marks
-
-
-def _passage(rank: int, passage: Passage, marks: Sequence[tuple[int, int]], *, unfolded: bool) -> str:
-    pieces: list[str] = []
-    position = 0
-    for start, end in marks:
-        pieces += [_text(passage.quote[position:start]), f"<mark>{_text(passage.quote[start:end])}</mark>"]
-        position = end
-    pieces.append(_text(passage.quote[position:]))
-    date = "" if passage.date is None else f' <span class="epiqa-date">{_text(passage.date.written)}</span>'
-    page = "" if passage.page is None else f", page {passage.page}"
-    section = f', <span class="epiqa-section" dir="auto">{_text(passage.section)}</span>' if passage.section else ""
-    return (
-        f'<li><details{" open" if unfolded else ""}><summary><span class="epiqa-rank">{rank}</span> '
-        f'<span class="epiqa-title" dir="auto">{_text(passage.title)}</span>{date}</summary>'
-        f'<blockquote dir="auto">{"".join(pieces)}</blockquote><p class="epiqa-place">'
-        f'<span class="epiqa-path">{_text(passage.path)}</span>{page}{section}, '
-        f"characters {passage.start:,} to {passage.end:,}</p></details></li>"
-    )
+        parts.append(f'<span class="epiqa-section" dir="auto">{text(place.section)}</span>')
+    parts.append(f'<span class="epiqa-path">{text(place.path)}</span>')
+    return f'<span class="epiqa-place">{"".join(parts)}</span>'

@@ -14,12 +14,16 @@ import gradio as gr
 from starlette.routing import BaseRoute
 
 from epiqa.errors import EpiQAError
+from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.auth import VARIABLE, accounts_of_environment
 from epiqa.web.bodies import Limits
 from epiqa.web.guard import guard
 from epiqa.web.hosts import hosts_of, is_loopback
-from epiqa.web.page import QuestionAnswerer, build_page
+from epiqa.web.library import MAX_FILE_BYTES, MAX_FILES
+from epiqa.web.page import build_page
+from epiqa.web.sources import originals_route
 from epiqa.web.style import CSS, theme
+from epiqa.web.texts import I18N
 
 SESSIONS: Final = 1000  # whose state Gradio keeps; each has its own
 
@@ -38,9 +42,18 @@ def serve(
     connections. Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
     """
     page = build_page(qa)
-    address = launch(page, host=host, port=port, auth=auth, allowed_hosts=allowed_hosts)
+    address = launch(
+        page,
+        host=host,
+        port=port,
+        auth=auth,
+        allowed_hosts=allowed_hosts,
+        limits=Limits(file=MAX_FILE_BYTES, files=MAX_FILES),
+        routes=[originals_route(qa)],
+    )
     with suppress(KeyboardInterrupt), _ended_by_sigterm():
         print(f"EpiQA is at {address}", flush=True)
+        qa.preload()
         threading.Event().wait()
     page.close(verbose=False)
 
@@ -97,6 +110,7 @@ def _launch(page: gr.Blocks, host: str, port: int, limits: Limits, app_kwargs: d
         mcp_server=False,
         state_session_capacity=SESSIONS,
         max_file_size=limits.file,
+        i18n=I18N,
         app_kwargs=app_kwargs,
     )
 

@@ -1,0 +1,95 @@
+// All the page's own script. Gradio runs it once, when the hidden component of the same name is loaded, and gives it
+// `element` and `trigger`. The HTML that is rendered on the server (answers, sources, tables) has plain buttons:
+//   <button data-action="open" data-turn="0" …>  tells the server: the event "open", with the button's data;
+//   <button data-copy="…">                       puts a text on the clipboard.
+// Nothing of a document ever becomes script: it is in attributes and text nodes alone.
+
+const ACTIONS = ["open", "read", "mark", "verdict", "unfilter", "only", "remove", "turnpage", "again", "forget"];
+const SOURCES = "#epiqa-sources";
+let opened = null; // the button that opened the source, for the way back
+
+const act = (name, data) => { if (ACTIONS.includes(name)) trigger(name, data); };
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-action], [data-copy], [data-back]");
+  if (!button || !element.isConnected) return;
+  if (button.dataset.copy !== undefined) copy(button);
+  else if (button.dataset.back !== undefined) back();
+  else {
+    if (button.dataset.action === "open" && !button.closest(SOURCES)) opened = button;
+    act(button.dataset.action, { ...button.dataset });
+  }
+});
+
+// A text marked in the source is offered as the right answer: its offsets count code points, as Python does.
+document.addEventListener("selectionchange", debounced(() => {
+  const selection = document.getSelection();
+  const text = document.querySelector(`${SOURCES} .epiqa-body`);
+  if (!text || selection.isCollapsed || !selection.rangeCount) return;
+  const range = selection.getRangeAt(0);
+  if (!text.contains(range.startContainer) || !text.contains(range.endContainer)) return;
+  const before = document.createRange();
+  before.selectNodeContents(text);
+  before.setEnd(range.startContainer, range.startOffset);
+  const start = Number(text.dataset.start) + [...before.toString()].length;
+  act("mark", { document: text.dataset.document, start, end: start + [...range.toString()].length });
+}, 300));
+
+// A new source is scrolled to its quote, inside its own box; the page moves only if the reader asked for the source.
+new MutationObserver(() => {
+  const panel = document.querySelector(`${SOURCES} .epiqa-source`);
+  if (!panel || panel.dataset.seen) return;
+  panel.dataset.seen = "yes";
+  const box = panel.querySelector(".epiqa-document");
+  const quote = box && box.querySelector("mark.epiqa-current");
+  if (quote) box.scrollTop += quote.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 3;
+  if (panel.dataset.asked !== undefined) {
+    panel.querySelector("h2").focus({ preventScroll: true });
+    const { top, bottom } = panel.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) panel.scrollIntoView({ block: "start" });
+  }
+}).observe(document.body, { childList: true, subtree: true });
+
+// Gradio would scroll to the end of an answer; its beginning is what a reader wants. And it takes what is below the
+// question for decoration: a file to be saved is offered as a link that presses itself.
+new MutationObserver(() => {
+  const link = document.querySelector("#epiqa-export a[download]");
+  if (link) { link.click(); link.remove(); }
+  const log = document.querySelector("#epiqa-chat [role=log]");
+  const questions = log ? log.querySelectorAll("[data-testid=user]") : [];
+  if (!log || log.dataset.questions === String(questions.length)) return;
+  log.dataset.questions = String(questions.length);
+  const last = questions[questions.length - 1];
+  if (last) setTimeout(() => { log.scrollTop += last.getBoundingClientRect().top - log.getBoundingClientRect().top - 16; }, 50);
+}).observe(document.body, { childList: true, subtree: true });
+
+function back() {
+  const target = opened && opened.isConnected ? opened : document.querySelector("#epiqa-question textarea");
+  target.focus({ preventScroll: true });
+  target.scrollIntoView({ block: "center" });
+}
+
+function copy(button) {
+  const done = () => {
+    const status = button.closest(".epiqa-copy").querySelector("[role=status]");
+    status.textContent = status.dataset.said;
+    setTimeout(() => { status.textContent = ""; }, 2000);
+  };
+  const byHand = () => { // the clipboard is closed to pages that came over plain HTTP from another machine
+    const field = document.createElement("textarea");
+    field.value = button.dataset.copy;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    button.focus();
+    done();
+  };
+  if (navigator.clipboard) navigator.clipboard.writeText(button.dataset.copy).then(done, byHand);
+  else byHand();
+}
+
+function debounced(call, milliseconds) {
+  let timer = 0;
+  return () => { clearTimeout(timer); timer = setTimeout(call, milliseconds); };
+}

@@ -1,0 +1,39 @@
+"""The hidden component through which buttons in rendered HTML reach the server (see `bridge.js`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+SCRIPT: Final = Path(__file__).with_name("bridge.js").read_text(encoding="utf-8")
+
+
+class Bridge:
+    """Events by the name of a button's action; what a button carries arrives as the event's data."""
+
+    def __init__(self) -> None:
+        self._component = gr.HTML(
+            "", html_template="", js_on_load=SCRIPT, visible="hidden", apply_default_css=False
+        )
+
+    def on(
+        self, action: str, fn: Callable[..., Any], inputs: list[Any] | None = None, outputs: list[Any] | None = None
+    ) -> Any:
+        """Calls `fn`, whose last parameters are the event's data and the request, for a button's action."""
+        listen = getattr(self._component, action)
+        return listen(fn, inputs, outputs, api_visibility="private", show_progress="hidden")
+
+
+def data_of(event: gr.EventData) -> Mapping[str, str]:
+    """Returns what a button carried: texts, which anyone may have made up."""
+    data = event._data
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, Mapping) else {}
+
+
+def number_of(event: gr.EventData, name: str) -> int | None:
+    """Returns a whole number that a button carried, or None."""
+    value = data_of(event).get(name, "")
+    return int(value) if value.isdecimal() and len(value) < 16 else None

@@ -1,0 +1,110 @@
+"""The tab "Documents": what is in the index, adding to it, and removing from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from epiqa.errors import EpiQAError
+from epiqa.web.answerer import QuestionAnswerer
+from epiqa.web.bridge import Bridge, data_of, number_of
+from epiqa.web.chips import choices
+from epiqa.web.documents import Listing, Show, render_documents, render_uploads
+from epiqa.web.library import MAX_FILE_BYTES, MAX_FILES, SUFFIXES, UPLOADS, add_uploads, remove_document
+from epiqa.web.render import render_header, text
+from epiqa.web.tabs.ask import QUIET, AskTab
+from epiqa.web.texts import label, language_of, say, say_error
+
+
+def build_documents(qa: QuestionAnswerer, page: gr.Blocks, bridge: Bridge, ask: AskTab, header: gr.HTML) -> gr.HTML:
+    """Lays the tab out and connects it; returns the table, which "Ask only this one" leads away from."""
+    files = gr.File(
+        label=label("add"),
+        file_count="multiple",
+        file_types=list(SUFFIXES),
+        height=170,
+        elem_id="epiqa-upload",
+    )
+    limits = gr.HTML(apply_default_css=False)
+    uploads = gr.HTML(elem_id="epiqa-uploads", apply_default_css=False)
+    with gr.Row(elem_classes="epiqa-find"):
+        words = gr.Textbox(
+            label=label("find_documents"),
+            placeholder=label("find_hint"),
+            max_lines=1,
+            scale=3,
+            elem_id="epiqa-find",
+        )
+        show = gr.Radio(
+            [(label(f"show_{kind}"), kind) for kind in ("all", "read", "problems")],
+            value="all",
+            label=label("show"),
+            scale=2,
+            elem_id="epiqa-show",
+        )
+    table = gr.HTML(elem_id="epiqa-documents", apply_default_css=False)
+    handling = Handling(qa)
+    view: list[Any] = [words, show]
+    everywhere = [header, table, ask.chosen]
+
+    upload = files.upload(
+        handling.add, [files, *view], [files, uploads], concurrency_id="index", concurrency_limit=1, **QUIET
+    )
+    upload.then(handling.refresh, view, everywhere, **QUIET)
+    for field in view:
+        field.change(handling.table, view, table, **QUIET)
+    bridge.on("turnpage", handling.turn_page, view, [table])
+    bridge.on("remove", handling.remove, [*view], everywhere)
+    page.load(handling.refresh, view, everywhere, **QUIET)
+    page.load(handling.limits, None, limits, **QUIET)
+    return table
+
+
+class Handling:
+    """What happens in the tab: each method is an event's handler, and returns its outputs in order."""
+
+    def __init__(self, qa: QuestionAnswerer) -> None:
+        self.qa = qa
+
+    def add(self, files: list[str], words: str, show: Show, request: gr.Request) -> Iterator[tuple[Any, str]]:
+        """Adds what was uploaded, showing where each file stands."""
+        language = language_of(request)
+        try:
+            for states in add_uploads(self.qa, files, language):
+                yield None, render_uploads(states, language)
+        except EpiQAError as error:
+            yield None, f'<p class="epiqa-error" role="alert">{text(say_error(language, error))}</p>'
+
+    def refresh(self, words: str, show: Show, request: gr.Request) -> tuple[Any, ...]:
+        """Shows the index as it is now: the page's head, the table, and the filter's choices."""
+        header = render_header(self.qa.info, language_of(request))
+        return header, self.table(words, show, request), gr.Dropdown(choices=choices(self.qa.documents()))
+
+    def table(self, words: str, show: Show, request: gr.Request, first: int = 0) -> str:
+        """Shows the documents that were looked for."""
+        listing = Listing(self.qa.documents(), self.qa.unread())
+        return render_documents(listing, words or "", show, first, language_of(request))
+
+    def turn_page(self, words: str, show: Show, event: gr.EventData, request: gr.Request) -> str:
+        """Shows the rows before or after."""
+        return self.table(words, show, request, number_of(event, "first") or 0)
+
+    def remove(self, words: str, show: Show, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Removes a document."""
+        language, document_id = language_of(request), data_of(event).get("document")
+        document = next((d for d in self.qa.documents() if d.id == document_id), None)
+        if document is not None:
+            try:
+                remove_document(self.qa, document, self.qa.remove, self.qa.original(document.id))
+                gr.Info(text(say(language, "removed", title=document.title)))
+            except EpiQAError as error:
+                gr.Warning(text(say_error(language, error)))
+        return self.refresh(words, show, request)
+
+    def limits(self, request: gr.Request) -> str:
+        """Says what may be uploaded, and where it is kept."""
+        language, folder = language_of(request), self.qa.directory / UPLOADS
+        said = say(language, "add_limits", count=MAX_FILES, size=MAX_FILE_BYTES >> 20, folder=folder)
+        return f'<p class="epiqa-note">{text(say(language, "add_drop"))}. {text(said)}</p>'

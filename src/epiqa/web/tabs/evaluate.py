@@ -1,0 +1,131 @@
+"""The tab "Evaluate": a question set is chosen or added and asked, and its figures are shown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from epiqa.errors import EpiQAError
+from epiqa.evaluation import Evaluation, Mode, write_report
+from epiqa.web.answerer import QuestionAnswerer
+from epiqa.web.evaluation import (
+    Progress,
+    Run,
+    keep_question_set,
+    question_set_path,
+    question_sets,
+    render_evaluation,
+    render_progress,
+)
+from epiqa.web.feedback import FEEDBACK
+from epiqa.web.render import text
+from epiqa.web.tabs.ask import QUIET
+from epiqa.web.texts import label, language_of, say, say_error
+
+
+def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
+    """Lays the tab out and connects it."""
+    intro = gr.HTML(apply_default_css=False)
+    with gr.Row():
+        with gr.Column():
+            chosen = gr.Dropdown([], value=None, label=label("question_set"), elem_id="epiqa-question-set")
+            mode = gr.Radio(
+                [(label("mode_open"), "open"), (label("mode_reader"), "reader")],
+                value="open",
+                label=label("mode"),
+                elem_id="epiqa-mode",
+            )
+            with gr.Row():
+                run = gr.Button(label("run"), variant="primary", elem_id="epiqa-run")
+                stop = gr.Button(label("stop"), elem_id="epiqa-stop")
+        file = gr.File(
+            label=label("question_set_add"),
+            file_types=[".jsonl", ".json", ".csv", ".tsv", ".gz"],
+            height=180,
+            elem_id="epiqa-question-set-file",
+        )
+    result = gr.HTML(elem_id="epiqa-evaluation", apply_default_css=False)
+    report = gr.DownloadButton(label("report"), visible=False, elem_id="epiqa-report")
+    evaluating = Evaluating(qa)
+
+    page.load(evaluating.intro, None, [intro, chosen], **QUIET)
+    chosen.focus(evaluating.choices, chosen, chosen, **QUIET)
+    file.upload(evaluating.keep, file, [file, chosen, result], **QUIET)
+    run.click(
+        evaluating.run, [chosen, mode], [result, report], concurrency_id="evaluate", concurrency_limit=1, **QUIET
+    )
+    stop.click(evaluating.stop, None, None, **QUIET)
+
+
+class Evaluating:
+    """What happens in the tab; one evaluation runs at a time, for all who use the page."""
+
+    def __init__(self, qa: QuestionAnswerer) -> None:
+        self.qa = qa
+        self._run: Run | None = None
+
+    def intro(self, request: gr.Request) -> tuple[str, Any]:
+        """Says what the tab is for, and lists the question sets."""
+        said = text(say(language_of(request), "evaluate_intro"))
+        return f'<p class="epiqa-note">{said}</p>', self.choices(None, request)
+
+    def choices(self, chosen: str | None, request: gr.Request) -> Any:
+        """Lists the question sets as they are now."""
+        language, names = language_of(request), question_sets(self.qa.directory)
+        shown = [
+            (say(language, "question_set_feedback") if name == FEEDBACK else Path(name).name, name)
+            for name in names
+        ]
+        return gr.Dropdown(choices=shown, value=chosen if chosen in names else names[-1] if names else None)
+
+    def keep(self, file: str, request: gr.Request) -> tuple[Any, ...]:
+        """Adds a question set and chooses it."""
+        try:
+            name = keep_question_set(self.qa.directory, Path(file))
+        except EpiQAError as error:
+            return None, gr.skip(), _alert(say_error(language_of(request), error))
+        return None, self.choices(name, request), ""
+
+    def run(self, name: str | None, mode: Mode, request: gr.Request) -> Iterator[tuple[str, Any]]:
+        """Asks the questions, showing how far it is, and shows the figures."""
+        language, hidden = language_of(request), gr.DownloadButton(visible=False)
+        if not name:
+            yield _alert(say(language, "no_question_set")), hidden
+            return
+        try:
+            self._run = Run(question_set_path(self.qa.directory, name), self.qa.directory, mode)
+            yield render_progress(None, language), hidden
+            for event in self._run.events():
+                if isinstance(event, Progress):
+                    yield render_progress(event, language), hidden
+                elif isinstance(event, Evaluation):
+                    shown = Path(name).name
+                    path = self._write_report(event, shown)
+                    yield render_evaluation(event, shown, language), gr.DownloadButton(value=path, visible=True)
+                else:
+                    yield f'<p role="status">{text(say(language, "stopped"))}</p>', hidden
+        except EpiQAError as error:
+            yield _alert(say_error(language, error)), hidden
+        finally:
+            self.stop()  # the reader may have left
+            self._run = None
+
+    def stop(self) -> None:
+        """Stops the run."""
+        if self._run is not None:
+            self._run.stop()
+
+    def _write_report(self, evaluation: Evaluation, name: str) -> str:
+        """Writes the report where Gradio may take it from; it keeps its own copy for an hour."""
+        folder = Path(tempfile.mkdtemp(prefix="epiqa-"))
+        path = folder / f"report-{Path(name).stem}.html"
+        write_report(evaluation, name, path)
+        return str(path)
+
+
+def _alert(message: str) -> str:
+    return f'<p class="epiqa-error" role="alert">{text(message)}</p>'

@@ -1,0 +1,70 @@
+"""The tab "Feedback": what was judged, and which questions found no answer."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from epiqa.errors import EpiQAError
+from epiqa.web.bridge import Bridge, data_of
+from epiqa.web.feedback import FeedbackStore
+from epiqa.web.judgements import render_judged, render_unanswered
+from epiqa.web.render import text
+from epiqa.web.tabs.ask import QUIET
+from epiqa.web.texts import label, language_of, say, say_error
+
+
+def build_feedback(store: FeedbackStore, tab: gr.Tab, bridge: Bridge) -> None:
+    """Lays the tab out and connects it."""
+    intro = gr.HTML(apply_default_css=False)
+    with gr.Row(elem_classes="epiqa-lists"):
+        with gr.Column(min_width=320):
+            unanswered = gr.HTML(elem_id="epiqa-unanswered", apply_default_css=False)
+        with gr.Column(min_width=320):
+            judged = gr.HTML(elem_id="epiqa-judged", apply_default_css=False)
+    download = gr.DownloadButton(label("feedback_download"), visible=False, size="sm", elem_id="epiqa-squad")
+    showing = Showing(store)
+    lists = [intro, unanswered, judged, download]
+
+    tab.select(showing.lists, None, lists, **QUIET)
+    bridge.on("forget", showing.forget, None, lists)
+
+
+class Showing:
+    """What happens in the tab: each method is an event's handler, and returns its outputs in order."""
+
+    def __init__(self, store: FeedbackStore) -> None:
+        self.store = store
+
+    def lists(self, request: gr.Request) -> tuple[Any, ...]:
+        """Shows both lists as they are now."""
+        language = language_of(request)
+        intro = f'<p class="epiqa-note">{text(say(language, "feedback_intro", file=self.store.path))}</p>'
+        try:
+            unanswered, judged = self.store.unanswered(), self.store.judged()
+        except EpiQAError as error:
+            alert = f'<p class="epiqa-error" role="alert">{text(say_error(language, error))}</p>'
+            return intro, alert, "", gr.DownloadButton(visible=False)
+        return (
+            intro,
+            render_unanswered(unanswered, language),
+            render_judged(judged, language),
+            gr.DownloadButton(value=self._copy(), visible=True) if judged else gr.DownloadButton(visible=False),
+        )
+
+    def forget(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Deletes what is known of a question."""
+        try:
+            self.store.forget(data_of(event).get("question", ""))
+        except EpiQAError as error:
+            gr.Warning(text(say_error(language_of(request), error)))
+        return self.lists(request)
+
+    def _copy(self) -> str:
+        """Copies the file to where Gradio may take it from; it keeps its own copy for an hour."""
+        folder = Path(tempfile.mkdtemp(prefix="epiqa-"))
+        return str(shutil.copy(self.store.path, folder / self.store.path.name))
