@@ -27,6 +27,7 @@ def address(qa: QuestionAnswerer) -> Iterator[str]:
 def test_serve_says_where_it_is_and_ends_on_ctrl_c(
     qa: QuestionAnswerer, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     port = free_port()
     seen: list[int] = []
 
