@@ -63,7 +63,7 @@ async def ask(browser: httpx.AsyncClient, question: str) -> tuple[str, float]:
     """Asks one question; returns what came of it ("answered", "busy" or an error's name) and the seconds."""
     begun = time.perf_counter()
     try:
-        sent = await browser.post("/gradio_api/call/ask", json={"data": [question]})
+        sent = await browser.post("/gradio_api/call/v2/ask", json={"question": question})
         if sent.status_code == 503:
             return "busy", time.perf_counter() - begun
         sent.raise_for_status()
