@@ -757,7 +757,8 @@ def test_calibrate_fits_the_confidence_and_can_be_undone(run: Run, own_index: Pa
     questions.write_text("\n".join([*answerable[:30], *unanswerable[:12]]))
     assert run("index", SEEDS, "--index", own_index).code == 0
     code, out, err = run("calibrate", questions, "--index", own_index)
-    assert (code, err.strip()) == (0, "")
+    assert code == 0
+    assert all(" of 42 questions, " in line for line in err.splitlines())  # progress, where it takes long
     assert re.search(r"^ +before +after\nthreshold +0\.\d{4} +[01]\.\d{4}\n", out, re.MULTILINE)
     assert re.search(r"^false_answer_rate +\d\.\d{4} +\d\.\d{4}$", out, re.MULTILINE)
     stored = own_index / "calibration.json"
