@@ -21,8 +21,9 @@ def _git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """Returns the commit of the checkout; "-dirty" is added when anything but results is not committed."""
-    changes = [line for line in _git("status", "--porcelain").splitlines() if "benchmarks/results/" not in line]
+    """Returns the commit of the checkout; "-dirty" is added when anything but results and plots differs."""
+    own = ("benchmarks/results/", "benchmarks/growth.svg")
+    changes = [line for line in _git("status", "--porcelain").splitlines() if not any(name in line for name in own)]
     return _git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changes else "")
 
 
