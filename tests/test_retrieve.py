@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,11 @@ from epiqa.retrieve import (
     Retrieval,
     normalised,
     reciprocal_rank_fusion,
-    reranked,
     retrieve,
     weighted_sum,
 )
 from epiqa.types import Vectors
-from fakes import KeywordReader, WordEmbedder, make_document, make_passage
+from fakes import KeywordReader, WordEmbedder, make_document
 
 METHODS: tuple[Method, ...] = ("fused", "normalised", "rrf", "dense", "lexical")
 TEXTS = {
@@ -184,22 +182,6 @@ def test_rrf_after_expansion_ranks_by_score(tmp_path: Path) -> None:
     for passage in qa.search("wards beds", method="rrf", expand=True):
         ranks = [61 + ranking.index(passage.path) for ranking in (lexical, dense)]
         assert passage.score == pytest.approx(sum(1 / rank for rank in ranks), abs=2e-4)
-
-
-def test_the_readers_margin_counts_for_the_order() -> None:
-    passages = [replace(make_passage("text", document_id=name), score=0.5) for name in "abcd"]
-    result = reranked(passages, {("b", 0): 5.0, ("c", 0): -5.0, ("d", 0): 5.0})
-    # b and d tie and keep their order; a, in which nothing was found, counts as the worst, and keeps its place.
-    assert [p.document_id for p in result] == ["b", "d", "a", "c"]
-    assert [p.reader for p in result] == [5.0, 5.0, -5.0, -5.0]
-    assert [p.score for p in result] == pytest.approx([0.6, 0.6, 0.4, 0.4])
-
-
-def test_reranking_tells_passages_of_one_document_apart() -> None:
-    one, two = make_passage("text", start=0), make_passage("more", start=10)
-    assert [p.start for p in reranked([one, two], {("d", 0): 0.0, ("d", 10): 0.3})] == [10, 0]
-    assert [p.start for p in reranked([one, two], {})] == [0, 10]
-    assert reranked([], {}) == []
 
 
 def test_search_lets_the_reader_put_first_what_answers(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from epiqa.indexing import (
     verify_index,
 )
 from epiqa.ingest import make_document, normalise
-from epiqa.read import SecondLook, best_margins, load_reader
-from epiqa.retrieve import Method, Retrieval, reranked, retrieve
+from epiqa.read import RERANKED, load_reader, rerank_by_reading
+from epiqa.retrieve import Method, Retrieval, retrieve
 from epiqa.types import (
     Answer,
     Chunking,
@@ -49,7 +49,6 @@ from epiqa.types import (
 from epiqa.update import OnProgress
 
 TOP_K = 6
-RERANKED = 20
 MAX_TOP_K = 1000
 MAX_QUESTION_CHARACTERS = 1000
 
@@ -282,18 +281,16 @@ class EpiQA:
         """Returns up to `top_k` passages, best first.
 
         `within` confines the search to some documents; `method`, `rewrite` and `expand` are as in
-        `retrieve.Retrieval`. `rerank` lets the (small) reader read the first 20 passages; what it finds in
-        them counts for their order, too. Raises QuestionError for an unusable query, FilterError when no document
-        meets the filter.
+        `retrieve.Retrieval`. `rerank` lets the reader read the first passages, and what it finds in them count for
+        their order (`read.rerank_by_reading`). Raises QuestionError for an unusable query, FilterError when no
+        document meets the filter.
         """
         query, top_k = check_question(query), _checked_top_k(top_k)
         how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
         if not rerank:
             return retrieve(query, self._index, self.embedder, top_k=top_k, how=how)
         passages = retrieve(query, self._index, self.embedder, top_k=max(top_k, RERANKED), how=how)
-        reader = self.reader.first if isinstance(self.reader, SecondLook) else self.reader
-        margins = best_margins(reader.read(query, passages[:RERANKED]))
-        return reranked(passages[:RERANKED], margins)[:top_k] + passages[RERANKED:top_k]
+        return rerank_by_reading(query, passages, self.reader)[:top_k]
 
     def ask(
         self,

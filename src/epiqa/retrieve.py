@@ -27,8 +27,6 @@ Scores = Mapping[int, float]
 
 # Of BM25, against a cosine. BM25 grows with the number of words that match, and so says how much to trust it.
 LEXICAL_WEIGHT = 0.04
-# Of the reader's margin, in logits, against the score above.
-READER_WEIGHT = 0.02
 NORMALISED_DENSE_SHARE = 0.5
 RRF_K = 60
 # Each search gives this many for fusion, or top_k if that is more.
@@ -121,19 +119,6 @@ def retrieve(
         )
         for number in numbers
     ]
-
-
-def reranked(passages: Sequence[Passage], margins: Mapping[tuple[str, int], float]) -> list[Passage]:
-    """Returns the passages by their score and a reader's best margin in them, each by its weight.
-
-    `margins` are by document and start of a passage; one in which no span was found counts as the worst of them.
-    """
-    worst = min(margins.values(), default=0.0)
-    scored = []
-    for passage in passages:
-        margin = margins.get((passage.document_id, passage.start), worst)
-        scored.append(replace(passage, score=passage.score + READER_WEIGHT * margin, reader=margin))
-    return sorted(scored, key=lambda passage: -passage.score)
 
 
 def _best_first(scores: Scores) -> list[int]:
