@@ -62,10 +62,9 @@ def main(folder: Path, rounds: int, seed: int, commit: Commit) -> dict[str, obje
         assert whole_turn(folder / "rehearsal") == turn, "the writer is wrong even when nobody kills it"
     commit_s = (time.perf_counter() - begun) / 5
     cut = {"old": 0, "new": 0}
-    between, broken = 0, list[str]()
+    between, turn, broken = 0, 0, list[str]()
     for round_ in range(rounds):
         directory = folder / f"index{round_ // FRESH_EVERY}"
-        turn = whole_turn(directory)
         told = killed(directory, commit, turn, chooser.randrange(1, 4), chooser.uniform(0, commit_s))
         try:
             assert not any("failed" in line for line in told), told
@@ -73,13 +72,15 @@ def main(folder: Path, rounds: int, seed: int, commit: Commit) -> dict[str, obje
             is_cut = bool(told) and told[-1].endswith("begun")
             left = whole_turn(directory)
             assert left in ((last - 1, last) if is_cut else (last,)), f"{left} after {told[-1:]}"
-            commit(directory, left + 1)
-            assert whole_turn(directory) == left + 1, "the next writer cannot go on"
+            turn = left + 1
+            commit(directory, turn)
+            assert whole_turn(directory) == turn, "the next writer cannot go on"
         except Exception as error:
             broken.append(f"round {round_}: {type(error).__name__}: {str(error)[:200]}")
             if commit is commit_in_place:
                 break
             shutil.rmtree(directory)
+            turn = 0
             continue
         if is_cut:
             cut["new" if left == last else "old"] += 1
@@ -87,6 +88,7 @@ def main(folder: Path, rounds: int, seed: int, commit: Commit) -> dict[str, obje
             between += 1
         if (round_ + 1) % FRESH_EVERY == 0:
             shutil.rmtree(directory)
+            turn = 0
     return {"cut": cut, "between": between, "broken": broken, "seconds": round(time.perf_counter() - begun, 1)}
 
 

@@ -24,13 +24,32 @@ def index(memory_path: Path) -> Path:
 def test_every_damage_is_found_and_its_file_named(program: Program, index: Path, is_long: bool) -> None:
     rounds = 10_000 if is_long else 300
     lines = program("mutations.py", index, rounds, 1, "checked").splitlines()
-    results = Counter(line.partition(": ")[2] for line in lines)
-    assert set(results) <= {"found by open", "found by verify"}, [line for line in lines if "found by" not in line]
-    assert len(lines) == rounds
+    assert results(lines) == {"found by verify, open": rounds}, [line for line in lines if "open" not in line]
     files = {line.split()[0] for line in lines}
     assert {"CURRENT", CALIBRATION} < files
     assert files == {str(path.relative_to(index)) for path in index.rglob("*") if path.is_file()} - {"LOCK"}
     assert whole_turn(index) == 2
+
+
+def test_damage_in_text_that_is_not_hashed_at_opening_is_never_quoted(
+    program: Program, index: Path, is_long: bool
+) -> None:
+    rounds = 10_000 if is_long else 300
+    lines = program("mutations.py", index, rounds, 1, "large").splitlines()
+    found = results(lines)
+    assert set(found) == {"found by verify, open", "found by verify"}, [
+        line for line in lines if "found by verify" not in line
+    ]
+    assert sum(found.values()) == rounds
+    assert {line.split()[0].rpartition("/")[2] for line in lines if line.endswith("found by verify")} == {
+        "text-0.sqlite",
+        "text-1.sqlite",
+    }
+    assert whole_turn(index) == 2
+
+
+def results(lines: list[str]) -> Counter[str]:
+    return Counter(line.partition(": ")[2] for line in lines)
 
 
 def test_without_checksums_damage_passes_or_kills(program: Program, index: Path) -> None:

@@ -517,6 +517,7 @@ OTHER_TEXT = "UPDATE texts SET text = 'schools closes' WHERE document = 2"
         ("UPDATE texts SET text = CAST(x'ff' AS TEXT)", r"g000002"),
         ("UPDATE lengths SET lengths = x'01000000'", "its words from chunk 0 on are those of 1 chunks, not 2"),
         ("DROP TABLE texts", "no such table"),
+        ("UPDATE terms SET term = CAST(term AS BLOB)", r"g000002: 'bytes' object"),
     ],
 )
 def test_verify_finds_in_a_segment_what_checksums_cannot(directory: Path, sql: str, fault: str) -> None:

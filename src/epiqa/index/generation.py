@@ -224,6 +224,12 @@ def check_files(directory: Path, generation: Path, manifest: Manifest, *, but: C
             check_file(directory, generation, name, digest)
 
 
+def check_all(directory: Path, generation: Path, manifest: Manifest) -> None:
+    """Raises IndexDamagedError, naming the first, unless all files are those written."""
+    for name, digest in manifest.files.items():
+        check_file(directory, generation, name, digest)
+
+
 def _is_large(path: Path) -> bool:
     try:
         return path.stat().st_size > HASHED_AT_OPENING

@@ -63,6 +63,7 @@ class Index:
         try:
             return cls(directory, manifest, text.open_for_reading(generation / files.CATALOGUE), segments)
         except sqlite3.DatabaseError as error:
+            files.check_all(directory, generation, manifest)  # which will name the file
             raise files.damaged(directory, f"{generation.name}: {error}") from error
 
     @contextmanager

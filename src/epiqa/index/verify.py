@@ -33,12 +33,11 @@ def verify(directory: Path) -> IndexInfo:
 
 def _verify_current(directory: Path) -> IndexInfo:
     generation, manifest = files.current(directory)
-    for name, digest in manifest.files.items():
-        files.check_file(directory, generation, name, digest)
+    files.check_all(directory, generation, manifest)
     try:
         with closing(text.open_for_reading(generation / files.CATALOGUE)) as catalogue:
             fault = next(_all_faults(directory, generation, manifest, catalogue), None)
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:  # the latter of a value of no known form
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:  # a value of no known form
         raise files.damaged(directory, f"{generation.name}: {error}") from error
     if fault is not None:
         raise files.damaged(directory, fault)
