@@ -147,10 +147,15 @@ def test_folders_are_searched_to_the_bottom_in_order(tmp_path: Path) -> None:
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     (tmp_path / "z.txt").symlink_to(tmp_path / "b.txt")
     (tmp_path / "out.txt").symlink_to(SEEDS / "000_b85568a49fec7b60.txt")
+    (tmp_path / "out").symlink_to(SEEDS)
+    (tmp_path / "up").symlink_to(tmp_path.parent)
     files, errors = find_files([tmp_path, tmp_path / "none", tmp_path / "b.txt"])
     assert [str(path.relative_to(tmp_path)) for path in files] == ["a.MD", "b.txt", "sub/c.txt"]
     assert [(error.path, error.reason) for error in errors] == [
-        (str(tmp_path / "out.txt"), "is a link that leads out of the folder: name its target"),
+        *(
+            (str(tmp_path / name), "is a link that leads out of the folder: name its target")
+            for name in ("out", "up", "out.txt")
+        ),
         (str(tmp_path / "none"), "there is no such file or folder"),
         (str(tmp_path / "e.png"), f"files of this kind (.png) are not read, only {', '.join(BY_SUFFIX)}"),
     ]

@@ -31,10 +31,10 @@ def find_files(
 ) -> tuple[list[Path], list[IngestError]]:
     """Lists the files to read, folders in alphabetical order and searched to the bottom.
 
-    In a folder, hidden files and folders are passed over, and links to folders or to files outside of it are not
+    In a folder, hidden files and folders are passed over, and links to folders, or to files outside of it, are not
     followed; nor is the folder `leave_out`, the index, looked into. A file that is named twice is listed once.
-    Returns the files and what was wrong with the rest: a missing path, a link that leads out, a format that is not
-    known.
+    Returns the files and what was wrong with the rest: a missing path, a link that leads out, be it to a file or a
+    folder, a format that is not known.
     """
     files: list[Path] = []
     errors: list[IngestError] = []
@@ -88,11 +88,15 @@ def _in_folder(top: Path, leave_out: str | None) -> tuple[list[Path], list[Inges
             for name in subfolders
             if not name.startswith(".") and os.path.realpath(Path(folder, name)) != leave_out
         )
-        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
-            if path.is_symlink() and not os.path.realpath(path).startswith(root):
-                errors.append(
-                    IngestError(printable(path), "is a link that leads out of the folder: name its target")
-                )
-            else:
-                found.append(path)
+        paths = [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
+        found += [path for path in paths if not _leads_out(path, root)]
+        errors += [
+            IngestError(printable(path), "is a link that leads out of the folder: name its target")
+            for path in (*(Path(folder, name) for name in subfolders), *paths)
+            if _leads_out(path, root)
+        ]
     return found, errors
+
+
+def _leads_out(path: Path, root: str) -> bool:
+    return path.is_symlink() and not os.path.join(os.path.realpath(path), "").startswith(root)  # noqa: PTH118
