@@ -571,6 +571,8 @@ def test_sections_notes_and_unread_files_are_shown(run: Run, own_index: Path, tm
     assert any(row[-len(note.split()) :] == note.split() and "scan" in row for row in rows)
     unread = ["-", "0", str(tmp_path / "chromium-scan.pdf"), *f"not read: {reason}".split()]
     assert rows[-1] == unread
+    assert run("documents", "remove", tmp_path / "chromium-scan.pdf", "--index", own_index).code == 0
+    assert "chromium-scan.pdf" not in run("documents", "--index", own_index).out
     found = run("search", "harbour master", "--document", "a.csv", "--index", own_index).out
     assert f"1. a, {tmp_path / 'a.csv'}, row 1, characters 0 to " in found
 
@@ -653,7 +655,8 @@ def test_an_index_without_documents_answers_nothing(run: Run, own_index: Path) -
 def test_removing_an_unknown_document_exits_2(run: Run, own_index: Path, unknown: str) -> None:
     code, out, err = run("documents", "remove", unknown, "--index", own_index)
     assert (code, out) == (2, "")
-    assert err.startswith(f"epiqa: there is no document {unknown!r} in {own_index}: see epiqa documents list")
+    assert err.startswith(f"epiqa: there is no document {unknown!r} in {own_index}, nor a file of that path")
+    assert f"see epiqa documents list --index {own_index}" in err
     assert len(listed(run, own_index)) == 3
 
 

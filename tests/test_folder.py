@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from epiqa import EpiQA
-from epiqa.errors import EpiQAError, IngestError
+from epiqa.errors import EpiQAError, IndexDamagedError, IngestError
 from epiqa.filters import Filter
 from epiqa.index import verify
 from epiqa.indexing import add_paths
@@ -381,6 +381,77 @@ def test_a_removed_document_comes_back_when_its_file_is_indexed_again(corpus: Co
     assert sorted(corpus.documents()) == ["b.txt", "c.csv"]
     assert corpus.names(corpus.add().added) == ["a.txt"]
     assert corpus.parsed == ["a.txt"]
+
+
+def test_an_unread_file_is_taken_off_the_list_until_it_is_met_again(corpus: Corpus) -> None:
+    bad, row = corpus.folder / "bad.txt", "is not text (it holds NUL characters)"
+    bad.write_bytes(b"a\0b")
+    corpus.add()
+    qa = corpus.open()
+    assert qa.unread() == [(str(bad), row)]
+    qa.remove(str(bad))
+    assert (qa.unread(), qa.info.unread, verify(corpus.index).unread) == ([], 0, 0)
+    assert sorted(corpus.documents()) == sorted(TEXTS)
+    assert corpus.add().skipped == ((str(bad), row),)  # it is still in the folder
+    bad.unlink()
+    corpus.add()
+    assert corpus.open().unread() == [(str(bad), row)]
+    corpus.open().remove(f"{corpus.folder}/./bad.txt")
+    assert (corpus.add().skipped, corpus.open().unread()) == ((), [])
+    with pytest.raises(EpiQAError, match=r"there is no document '.*bad\.txt' in .*, nor a file of that path"):
+        corpus.open().remove(str(bad))
+
+
+def test_taking_a_part_of_a_container_off_the_list_leaves_the_rest(corpus: Corpus) -> None:
+    path = corpus.folder / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "Harbours\n\nThe harbour is open.")
+        archive.writestr("x.txt", b"a\0b")
+        archive.writestr("y.png", b"picture")
+    corpus.add()
+    before = corpus.documents()
+    corpus.open().remove(f"{path}/x.txt")
+    assert [file for file, _ in corpus.open().unread()] == [f"{path}/y.png"]
+    assert corpus.documents() == before
+    assert {file for file, _ in corpus.add().skipped} == {f"{path}/x.txt", f"{path}/y.png"}
+    assert corpus.documents() == before
+
+
+def test_python_prunes_and_builds_anew_as_the_shell_does(corpus: Corpus, caplog: pytest.LogCaptureFixture) -> None:
+    (corpus.folder / "a.txt").unlink()
+
+    def build(*, prune: bool = False, rebuild: bool = False) -> int:
+        qa = EpiQA.build(
+            [corpus.folder],
+            corpus.index,
+            embedder=WordEmbedder(),
+            reader=KeywordReader(),
+            prune=prune,
+            rebuild=rebuild,
+        )
+        return len(qa.documents())
+
+    assert (build(), build(prune=True)) == (3, 2)
+    (corpus.index / "CURRENT").write_text("g000009\n")
+    with pytest.raises(IndexDamagedError, match="--rebuild"):
+        build()
+    with caplog.at_level("WARNING", "epiqa"):
+        assert build(rebuild=True) == 2
+    (aside,) = corpus.index.glob("set-aside-*")
+    assert f"the index that was there lies in {aside}" in caplog.text
+    assert (aside / "CURRENT").read_text() == "g000009\n"
+
+
+def test_python_asks_for_text_recognition_as_the_shell_does(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for call in (
+        lambda: EpiQA.build([corpus.folder], corpus.index, ocr=True),
+        lambda: corpus.open().add([corpus.folder], ocr=True),
+    ):
+        with pytest.raises(EpiQAError, match="needs the program tesseract"):
+            call()
 
 
 def test_what_is_stored_is_kept_when_it_is_stopped_and_not_read_again(

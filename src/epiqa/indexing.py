@@ -154,13 +154,21 @@ def add_documents(
         _commit(writer)
 
 
-def remove_document(document_id: str, index: AnyPath = "index") -> None:
-    """Removes a document from an index; raises EpiQAError when there is none of that id."""
+def remove_document(name: str, index: AnyPath = "index") -> None:
+    """Removes a document, by its id, from an index, or a file that could not be read, by its path, from its list.
+
+    Raises EpiQAError when there is neither.
+    """
     Index.open(Path(index)).close()
     with IndexWriter(Path(index)) as writer:
-        if not writer.remove(normalise(document_id)):
+        with writer.translated():
+            is_removed = writer.remove(normalise(name)) or any(
+                writer.sources.forget_unread(path) for path in dict.fromkeys((name, os.path.normpath(name)))
+            )
+        if not is_removed:
             raise EpiQAError(
-                f"there is no document {document_id!r} in {index}: see epiqa documents list --index {index}"
+                f"there is no document {name!r} in {index}, nor a file of that path that could not be read: see"
+                f" epiqa documents list --index {index}"
             )
         writer.commit()
 

@@ -9,13 +9,11 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock, Thread
-from typing import Generic, TypeVar
+from threading import Lock
 
 from epiqa.answer import answer
 from epiqa.chunk import chunk
@@ -33,6 +31,7 @@ from epiqa.indexing import (
     verify_index,
 )
 from epiqa.ingest import make_document, normalise
+from epiqa.once import Once
 from epiqa.read import RERANKED, load_reader, rerank_by_reading
 from epiqa.retrieve import Method, Retrieval, retrieve
 from epiqa.types import (
@@ -67,8 +66,6 @@ __all__ = [
 
 _log = logging.getLogger("epiqa")
 
-T = TypeVar("T")
-
 
 def check_question(question: str) -> str:
     """Returns the question, trimmed and normalised.
@@ -85,31 +82,6 @@ def check_question(question: str) -> str:
     if not re.search(r"\w", question):
         raise QuestionError(f"the question {question!r} has no words: ask one in a few words")
     return question
-
-
-class _Once(Generic[T]):
-    """What is made when first asked for, and once, however many threads ask."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: list[T] = []
-        self._lock = Lock()
-
-    def get(self) -> T:
-        """Returns it; raises what its making raises."""
-        with self._lock:
-            if not self._made:
-                self._made.append(self._make())
-            return self._made[0]
-
-    def begin(self) -> None:
-        """Begins to make it in a thread; what goes wrong there is left to `get`, which tries again."""
-
-        def make() -> None:
-            with suppress(Exception):
-                self.get()
-
-        Thread(target=make).start()  # no daemon: Python must not end while ONNX Runtime opens a graph
 
 
 class EpiQA:
@@ -130,10 +102,10 @@ class EpiQA:
     ) -> None:
         self.directory = directory
         self._index = index
-        self._embedder = _Once(
+        self._embedder = Once(
             lambda: matching_embedder(embedder, index.embedder_name, index.info.embedder, directory)
         )
-        self._reader = _Once(lambda: _reader(reader))
+        self._reader = Once(lambda: _reader(reader))
         self._reopening = Lock()
 
     @classmethod
@@ -145,21 +117,32 @@ class EpiQA:
         embedder: Embedder | str | None = None,
         reader: Reader | str | None = None,
         chunking: Chunking | None = None,
+        prune: bool = False,
+        ocr: bool = False,
+        rebuild: bool = False,
         on_progress: OnProgress | None = None,
     ) -> EpiQA:
         """Indexes files and folders and opens the index; what an index there already held stays.
 
         `chunking` says how documents are cut; None is the index's own, or the default where there is none.
-
-        `on_progress` is called with the number of files done, of all files, and the file at hand. Files
-        that cannot be read are logged as warnings with the reason, and the rest goes on. Raises
-        EpiQAError when not one document could be read, and what `open` raises.
+        `prune`, `ocr`, `rebuild`, `on_progress` and what is raised are as in `indexing.add_paths`; and what
+        `open` raises. Files that cannot be read are logged as warnings with the reason, and the rest goes on.
         """
-        report = add_paths(paths, index, embedder=embedder, chunking=chunking, on_progress=on_progress)
-        for path, reason in report.skipped:
-            _log.warning("skipped %s: %s", path, reason)
-        for path, note in report.notes:
-            _log.warning("note %s: %s", path, note)
+        report = add_paths(
+            paths,
+            index,
+            embedder=embedder,
+            chunking=chunking,
+            prune=prune,
+            ocr=ocr,
+            rebuild=rebuild,
+            on_progress=on_progress,
+        )
+        for kind, remarks in (("skipped", report.skipped), ("note", report.notes)):
+            for path, remark in remarks:
+                _log.warning("%s %s: %s", kind, path, remark)
+        if report.set_aside:
+            _log.warning("the index that was there lies in %s", report.set_aside)
         return cls.open(index, embedder=embedder, reader=reader)
 
     @classmethod
@@ -245,21 +228,30 @@ class EpiQA:
         return next((file for file in files if file.is_file()), None)
 
     def add(
-        self, paths: AnyPath | Iterable[AnyPath], *, prune: bool = False, on_progress: OnProgress | None = None
+        self,
+        paths: AnyPath | Iterable[AnyPath],
+        *,
+        prune: bool = False,
+        ocr: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> IndexReport:
         """Adds or updates documents, as `build` does, and goes on with the new generation.
 
-        Questions go on meanwhile, with the generation that is open. With `prune`, the documents of files that are
-        gone from these folders are removed; `indexing.add_paths` says when that is refused.
+        Questions go on meanwhile, with the generation that is open.
         """
         try:
-            return add_paths(paths, self.directory, embedder=self.embedder, prune=prune, on_progress=on_progress)
+            return add_paths(
+                paths, self.directory, embedder=self.embedder, prune=prune, ocr=ocr, on_progress=on_progress
+            )
         finally:  # what could not be read was noted, even where nothing was indexed
             self._reopen()
 
-    def remove(self, document_id: str) -> None:
-        """Removes a document from the index; raises EpiQAError when there is none of that id."""
-        remove_document(document_id, self.directory)
+    def remove(self, name: str) -> None:
+        """Removes a document, by its id, or a file that could not be read, by its path, from the list of these.
+
+        Raises EpiQAError when there is neither.
+        """
+        remove_document(name, self.directory)
         self._reopen()
 
     def _reopen(self) -> None:

@@ -92,8 +92,8 @@ class FakeAnswerer:
     ) -> IndexReport:
         raise EpiQAError(f"{', '.join(paths)}: this index cannot be changed")
 
-    def remove(self, document_id: str) -> None:
-        raise EpiQAError(f"{document_id}: this index cannot be changed")
+    def remove(self, name: str) -> None:
+        raise EpiQAError(f"{name}: this index cannot be changed")
 
     def search(self, query: str, *, top_k: int = 10, within: Filter = EVERYTHING) -> list[Passage]:
         words = set(query.lower().split())

@@ -12,7 +12,7 @@ from epiqa import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.types import IndexReport
 from epiqa.web import library
-from epiqa.web.library import UPLOADS, Upload, add_uploads, remove_document
+from epiqa.web.library import UPLOADS, Upload, add_uploads, forget_unread, remove_document
 from fakes import KeywordReader, WordEmbedder
 
 FORMATS = Path(__file__).resolve().parents[1] / "data" / "formats"
@@ -141,6 +141,21 @@ def test_removing_a_document_deletes_its_upload_and_no_other_file(qa: EpiQA, tmp
     assert qa.documents() == []
     assert list((qa.directory / UPLOADS).iterdir()) == []
     assert (tmp_path / "first.txt").exists()
+
+
+def test_an_unread_upload_is_taken_off_the_list_and_deleted_and_no_other_file_is(qa: EpiQA, tmp_path: Path) -> None:
+    (upload,) = outcome(qa, uploaded(tmp_path, "bad.txt", b"a\0b"))
+    assert upload.state == "skipped"
+    other = tmp_path / "other.txt"
+    other.write_bytes(b"a\0b")
+    with pytest.raises(EpiQAError, match="nothing was indexed"):
+        qa.add([str(other)])
+    assert [Path(path).name for path, _ in qa.unread()] == ["bad.txt", "other.txt"]
+    for path, _ in qa.unread():
+        forget_unread(qa, path, qa.remove)
+    assert qa.unread() == []
+    assert list((qa.directory / UPLOADS).iterdir()) == []
+    assert other.exists()
 
 
 def test_an_error_of_the_thread_reaches_the_page(qa: EpiQA, tmp_path: Path) -> None:

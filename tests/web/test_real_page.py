@@ -115,6 +115,18 @@ def test_a_document_is_removed_after_a_second_click(tab: Visit, pipeline: EpiQA)
     assert not pipeline.directory.joinpath("uploads", "plain.txt").exists()
 
 
+def test_a_file_that_could_not_be_read_is_taken_off_the_list(tab: Visit, pipeline: EpiQA) -> None:
+    scan = next(path for path, _ in pipeline.unread() if path.endswith("uploads/chromium-scan.pdf"))
+    tab.open_tab("Documents")
+    row = tab.page.locator("#epiqa-documents .epiqa-unread", has_text=scan)
+    row.locator("summary").click()
+    row.get_by_role("button", name="Yes, take it off this list").click()
+    row.wait_for(state="detached")
+    tab.page.get_by_text("is off the list").wait_for()
+    assert scan not in dict(pipeline.unread())
+    assert not pipeline.directory.joinpath("uploads", "chromium-scan.pdf").exists()
+
+
 def test_a_question_set_is_added_run_and_reported(tab: Visit, tmp_path: Path) -> None:
     tab.open_tab("Evaluate")
     wrong = tmp_path / "wrong.jsonl"

@@ -182,8 +182,12 @@ def test_the_table_has_a_row_for_each_document_and_each_file_that_could_not_be_r
     )
     assert (
         '<tr class="epiqa-unread"><th scope="row"><span class="epiqa-path">&lt;scan&gt;.pdf</span></th>'
-        '<td colspan="3"></td><td data-column="State">not read: has no text</td><td></td></tr>' in shown
+        '<td colspan="3"></td><td data-column="State">not read: has no text</td>'
+        '<td data-column="Actions"><div class="epiqa-actions"><details><summary>Remove</summary>'
+        '<button type="button" class="epiqa-button" data-action="remove" data-file="&lt;scan&gt;.pdf">'
+        "Yes, take it off this list</button></details></div></td></tr>" in shown
     )
+    assert "<button" not in render_documents(Listing([], [("a.pdf", "bad")]), "", "all", 0, "en", removable=False)
     assert 'data-action="remove" data-document="id1">Yes, remove it from the index</button>' in shown
 
 

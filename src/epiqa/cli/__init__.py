@@ -138,12 +138,17 @@ def _note(document: DocumentInfo) -> str:
 @documents_app.command("remove")
 def remove_command(
     context: typer.Context,
-    document_id: Annotated[str, typer.Argument(metavar="ID", help="As `documents list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="As `documents list` shows it; of what could not be read, the path instead."
+        ),
+    ],
     index: OwnIndexOption = None,
 ) -> None:
-    """Remove a document from the index; its file stays."""
-    remove_document(document_id, index or context.obj)
-    say(f"Removed {document_id}.")
+    """Remove a document from the index, or what could not be read from its list; the file stays."""
+    remove_document(name, index or context.obj)
+    say(f"Removed {name}.")
 
 
 @app.command("ask")

@@ -175,6 +175,20 @@ class Sources:
         self._connection.executemany("UPDATE files SET content = NULL WHERE location = ?", files)
         self._connection.execute("DELETE FROM places WHERE document_id = ?", (document_id,))
 
+    def forget_unread(self, path: str) -> bool:
+        """Takes what could not be read, by its path, off the list; returns False where there is nothing of it.
+
+        The file is to be read again: where it is still among those given, the next run says of it what it finds.
+        """
+        rows = self._connection.execute("SELECT DISTINCT location FROM unread WHERE path = ?", (path,)).fetchall()
+        for (location,) in rows:
+            self.set_unread(location, [row for row in self.unread(location) if row[0] != path])
+            if self.places(location) or self.unread(location):
+                self._connection.execute("UPDATE files SET content = NULL WHERE location = ?", (location,))
+            else:
+                self.drop_file(location)
+        return bool(rows)
+
     def set_file(self, file: File) -> None:
         """Stores what is known of a file, in place of the last."""
         if self.file(file.location) == file:

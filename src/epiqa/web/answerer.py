@@ -50,5 +50,5 @@ class QuestionAnswerer(Protocol):
     ) -> IndexReport:
         """Adds or updates documents; questions go on meanwhile."""
 
-    def remove(self, document_id: str) -> None:
-        """Removes a document from the index."""
+    def remove(self, name: str) -> None:
+        """Removes a document, by its id, or a file that could not be read, by its path, from the list of these."""

@@ -56,7 +56,9 @@ def render_documents(
     heads = "".join(f'<th scope="col">{text(say(language, f"column_{key}"))}</th>' for key in keys)
     caption = say(language, "documents_caption", first=first + 1, last=first + len(some), count=len(rows))
     body = "".join(
-        _document(row, language, removable=removable) if isinstance(row, DocumentInfo) else _unread(*row, language)
+        _document(row, language, removable=removable)
+        if isinstance(row, DocumentInfo)
+        else _unread(*row, language, removable=removable)
         for row in some
     )
     return (
@@ -118,11 +120,15 @@ def _document(document: DocumentInfo, language: Language, *, removable: bool) ->
     )
 
 
-def _unread(path: str, reason: str, language: Language) -> str:
+def _unread(path: str, reason: str, language: Language, *, removable: bool) -> str:
     state = text(say(language, "state_unread", reason=reason))
+    actions = ""
+    if removable:  # not data-path: Gradio takes any object with a "path" for an upload, and refuses it
+        sure = button(text(say(language, "unlist_sure")), action="remove", file=path)
+        actions = f'<div class="epiqa-actions">{fold(text(say(language, "remove")), [sure])}</div>'
     return (
         f'<tr class="epiqa-unread"><th scope="row"><span class="epiqa-path">{text(path)}</span></th>'
-        f'<td colspan="3"></td>{_cell(language, "state", state)}<td></td></tr>'
+        f'<td colspan="3"></td>{_cell(language, "state", state)}{_cell(language, "actions", actions)}</tr>'
     )
 
 

@@ -109,6 +109,14 @@ def remove_document(
         original.unlink(missing_ok=True)
 
 
+def forget_unread(qa: Adder, path: str, remove: Callable[[str], None]) -> None:
+    """Takes a file that could not be read off the list, and deletes it if it was uploaded."""
+    remove(path)
+    folder, file = (qa.directory / UPLOADS).resolve(), Path(path).resolve()
+    if file.parent == folder:
+        file.unlink(missing_ok=True)
+
+
 def _keep(path: Path, folder: Path, aside: Path) -> str:
     """Moves a file to the uploads, an earlier one of its name aside; returns its path there."""
     folder.mkdir(exist_ok=True)

@@ -209,6 +209,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "remove": ("Remove", "移除"),
     "remove_sure": ("Yes, remove it from the index", "是的，从索引中移除"),
     "removed": ("“{title}” no longer answers.", "《{title}》已移除，不再用于回答。"),
+    "unlist_sure": ("Yes, take it off this list", "是的，从此列表中移除"),
+    "unlisted": ("“{title}” is off the list.", "“{title}”已从列表中移除。"),
     # Evaluate
     "evaluate_intro": (
         "Measures how good the answers are, on questions whose answers you know: JSONL, CSV or SQuAD JSON."

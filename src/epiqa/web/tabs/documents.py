@@ -12,7 +12,15 @@ from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.bridge import Bridge, data_of, number_of
 from epiqa.web.chips import choices
 from epiqa.web.documents import Listing, Show, render_documents, render_uploads
-from epiqa.web.library import MAX_FILE_BYTES, MAX_FILES, SUFFIXES, UPLOADS, add_uploads, remove_document
+from epiqa.web.library import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    SUFFIXES,
+    UPLOADS,
+    add_uploads,
+    forget_unread,
+    remove_document,
+)
 from epiqa.web.render import render_header, text
 from epiqa.web.tabs.ask import QUIET, AskTab
 from epiqa.web.texts import label, language_of, say, say_error
@@ -92,15 +100,19 @@ class Handling:
         return self.table(words, show, request, number_of(event, "first") or 0)
 
     def remove(self, words: str, show: Show, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Removes a document."""
-        language, document_id = language_of(request), data_of(event).get("document")
-        document = next((d for d in self.qa.documents() if d.id == document_id), None)
-        if document is not None:
-            try:
+        """Removes a document, or a file that could not be read from the list."""
+        language, data = language_of(request), data_of(event)
+        document = next((d for d in self.qa.documents() if d.id == data.get("document")), None)
+        unread = next((path for path, _ in self.qa.unread() if path == data.get("file")), None)
+        try:
+            if document is not None:
                 remove_document(self.qa, document, self.qa.remove, self.qa.original(document.id))
                 gr.Info(text(say(language, "removed", title=document.title)))
-            except EpiQAError as error:
-                gr.Warning(text(say_error(language, error)))
+            elif unread is not None:
+                forget_unread(self.qa, unread, self.qa.remove)
+                gr.Info(text(say(language, "unlisted", title=unread)))
+        except EpiQAError as error:
+            gr.Warning(text(say_error(language, error)))
         return self.refresh(words, show, request)
 
     def limits(self, request: gr.Request) -> str:
