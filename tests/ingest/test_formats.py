@@ -10,6 +10,7 @@ import pytest
 from epiqa.errors import IngestError
 from epiqa.ingest import normalise, read_documents
 from epiqa.ingest.dates import parse_date
+from epiqa.ingest.encodings import marked
 from epiqa.ingest.parsed import Builder
 from epiqa.types import Document
 
@@ -266,3 +267,19 @@ def test_broken_utf_8_is_not_taken_for_another_encoding(tmp_path: Path, text: st
 def test_other_encodings_are_refused_not_guessed(tmp_path: Path, text: str, encoding: str) -> None:
     with pytest.raises(IngestError, match="save it as UTF-8"):
         list(read_documents(write(tmp_path / "a.txt", text.encode(encoding))))
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "expected"),
+    [
+        (b"\xc1", "koi8-r", "\ufeffа".encode()),
+        (b"odd", "utf-16", b"odd"),  # which it is not
+        (b"\xfc", "us-ascii", b"\xfc"),
+        (b"\xfc", "no such encoding", b"\xfc"),
+        (b"\xfc", None, b"\xfc"),
+    ],
+)
+def test_an_encoding_declared_beside_a_text_is_believed_where_it_can_be(
+    data: bytes, declared: str | None, expected: bytes
+) -> None:
+    assert marked(data, "a.txt", declared) == expected

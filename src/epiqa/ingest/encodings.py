@@ -55,6 +55,19 @@ def decode(data: bytes, name: str, declared: str | None = None) -> str:
         ) from error
 
 
+def marked(data: bytes, name: str, declared: str | None) -> bytes:
+    """Returns text that shows its encoding, where something beside it declares one: in UTF-8 with its mark.
+
+    Where nothing is declared, or the bytes are not that, they stay as they are, and have to speak for themselves.
+    """
+    if not declared or not _usable(declared):
+        return data
+    try:
+        return codecs.BOM_UTF8 + decode(data, name, declared).encode("utf-8", "replace")
+    except IngestError:
+        return data
+
+
 def _decoded(data: bytes, encoding: str, name: str) -> str:
     try:
         return _checked(data.decode(encoding), name)

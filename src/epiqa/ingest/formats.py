@@ -11,7 +11,7 @@ from epiqa.errors import IngestError
 from epiqa.ingest.parsed import Parse, Parsed, Parts
 
 # To be raised with every change of what is read from a file: files that an older version read are read again.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 MAX_REASON_CHARACTERS = 300
 
 

@@ -13,12 +13,14 @@ from email.message import EmailMessage, MIMEPart
 from epiqa.errors import IngestError
 from epiqa.ingest import webpage
 from epiqa.ingest.dates import parse_date
-from epiqa.ingest.encodings import decode
+from epiqa.ingest.encodings import decode, marked
 from epiqa.ingest.find import printable
 from epiqa.ingest.formats import format_of, not_read, parts_of
 from epiqa.ingest.parsed import Builder, Parsed, Unreadable
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
+# What of an attachment may be in an encoding that stands in its header alone.
+_TEXT = ("plain", "markdown", "webpage", "table", "jsonl")
 
 
 def parse(data: bytes, name: str) -> Iterator[Parsed | Unreadable]:
@@ -53,6 +55,8 @@ def _attachment(part: MIMEPart, number: int) -> Iterator[Parsed | Unreadable]:
             raise IngestError(file, not_read(file))
         if format_.module in ("archive", "mail") or not isinstance(payload, bytes):
             raise IngestError(file, "is a container in a mail: save it first")
+        if format_.module in _TEXT and part.get_content_maintype() == "text":
+            payload = marked(payload, file, part.get_content_charset())
         for found in parts_of(payload, file):
             yield replace(found, member=member + found.member)
     except IngestError as error:
@@ -79,6 +83,7 @@ def _header(message: EmailMessage, key: str) -> str:
 def _text(body: MIMEPart, name: str) -> str:
     payload = body.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
+    charset = body.get_content_charset()
     if body.get_content_subtype() == "html":
-        return webpage.parse(data, name).text if data.strip() else ""
-    return decode(data, name, body.get_content_charset())
+        return webpage.parse(marked(data, name, charset), name).text if data.strip() else ""
+    return decode(data, name, charset)
