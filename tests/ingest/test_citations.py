@@ -92,7 +92,9 @@ def test_the_page_of_a_pdf_comes_to_the_citation(tmp_path: Path) -> None:
     passage = qa.search("ferries Sundays")[0]
     at = passage.start + passage.quote.index("ferries")
     assert (passage.page, passage.place(at).page) == (1, 3)
-    assert [document.note for document in qa.documents()] == ["no text on page 2 of 3, which may be scans"]
+    assert [document.note for document in qa.documents()] == [
+        "no text on page 2 of 3, which may be scans: epiqa index --ocr reads those"
+    ]
 
 
 def test_a_file_whose_metadata_changed_is_replaced(tmp_path: Path) -> None:

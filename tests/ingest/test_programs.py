@@ -1,4 +1,4 @@
-"""Files that LibreOffice, Chromium, Git and Info-ZIP made: what a citation needs comes out of them."""
+"""Files that LibreOffice, Chromium, mail programs and Info-ZIP made: what a citation needs comes out of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_text_of_a_pdf_comes_line_by_line(name: str) -> None:
 
 def test_a_page_without_text_is_noted() -> None:
     document = read_document(DATA / "chromium-pages.pdf")
-    assert document.note == "no text on page 2 of 3, which may be scans"
+    assert document.note == "no text on page 2 of 3, which may be scans: epiqa index --ocr reads those"
     assert [document.text[start:].split("\n")[0][:14] for start in document.pages] == [
         "The first page",
         "The last page ",
@@ -99,3 +99,38 @@ def test_a_mail_from_git_has_its_headers_its_text_and_names_its_attachment() -> 
     assert "opens on May 12. Ms. Müller leads it." in mail.text
     assert isinstance(patch, IngestError)
     assert patch.path.endswith("git.eml/1/0001-Open-the-site-at-North-Square-with-Ms.-M-ller.patch")
+
+
+def test_a_mail_that_mutt_saved_is_read_with_its_attachments() -> None:
+    mail, table, text = (
+        document for document in read_documents(DATA / "mutt.eml") if isinstance(document, Document)
+    )
+    assert mail.title == "Öffnung am Nordplatz: the site at North Square, with Ms. Müller"
+    assert (mail.date and mail.date.iso) == "2026-11-28"
+    assert mail.text.startswith("From: Zoë Lee <zoe@example.org>\nTo: Ann Lee <ann@example.org>\n")
+    assert "Ms. Müller leads it – bring your card, and read the long line that follows, for it is" in mail.text
+    assert "\nFrom Monday on, it is open from 8 to 20.\n. a line that begins with a point\n" in mail.text
+    assert (table.path, table.text) == (
+        f"{DATA / 'mutt.eml'}/1/öffnungszeiten.csv",
+        "| site | hours |\n| site: North Square | hours: 8 to 20 |\n| site: Harbour School | hours: 9 to 17 |",
+    )
+    assert text.text == "Anhang\n\nDer Hafen öffnet um neun.\n"
+
+
+def test_a_page_whose_encoding_stands_in_the_header_of_its_mail_alone_is_read() -> None:
+    mail = read_document(DATA / "mutt-html.eml")
+    assert mail.title == "Открытие пункта"
+    assert mail.text.endswith(
+        "\n\nОткрытие пункта\n\nПункт на Северной площади открывается 12 мая. Руководит им Анна Мюллер."
+    )
+
+
+def test_a_mail_from_s_nail_has_two_encodings_and_names_in_a_third() -> None:
+    mail, text, table = (
+        document for document in read_documents(DATA / "s-nail.eml") if isinstance(document, Document)
+    )
+    assert (mail.title, mail.date and mail.date.iso) == ("北广场检测点开放", "2022-05-11")
+    assert "北广场检测点将于5月12日开放，负责人是李安。\n\n请携带身份证。" in mail.text
+    assert text.path == f"{DATA / 's-nail.eml'}/1/часы.txt"
+    assert text.text == "Часы работы\n\nПункт открыт с восьми до двадцати часов.\n"
+    assert table.title == "öffnungszeiten"

@@ -50,7 +50,9 @@ Rebuild = Annotated[
         "--rebuild", help="Build the index anew, of PATH... alone; the old one, damaged or not, is set aside."
     ),
 ]
-Ocr = Annotated[bool, typer.Option("--ocr", help="Read PDF pages without text by the program tesseract.")]
+Ocr = Annotated[
+    bool, typer.Option("--ocr", help="Read PDF pages without text, as English, by the program tesseract.")
+]
 
 
 def index_command(

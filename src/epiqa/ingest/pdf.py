@@ -10,7 +10,7 @@ import pypdfium2
 from epiqa.errors import IngestError
 from epiqa.ingest.dates import find_date
 from epiqa.ingest.parsed import Builder, Parsed
-from epiqa.ingest.recognition import recognise
+from epiqa.ingest.recognition import RecognitionError, is_asked_for, recognise
 
 # pdfium's sign for a hyphen at the end of a line; the word goes on in the next.
 _HYPHEN = re.compile("[\ufffe\x02]\r?\n")
@@ -27,7 +27,7 @@ def parse(data: bytes, name: str) -> Parsed:
     try:
         pdf = pypdfium2.PdfDocument(data)
         pages = [_page(pdf, number) for number in range(len(pdf))]
-        seen = {number: text for number in _without(pages) if (text := _recognised(pdf, number)).strip()}
+        seen, failure = _recognised(pdf, _without(pages)) if is_asked_for() else ({}, "")
         title = str(pdf.get_metadata_value("Title")).strip()
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
@@ -42,10 +42,12 @@ def parse(data: bytes, name: str) -> Parsed:
     if len(without) == len(pages):
         raise IngestError(
             name,
-            f"has no text on any page ({_pages(without)}): it may be a scan, which needs text recognition first",
+            f"has no text on any page ({_pages(without)}){_why(failure, ': it may be a scan')}",
         )
     notes = [f"{_pages(list(seen))} read by text recognition, which errs: quotes are of what it saw"] * bool(seen)
-    notes += [f"no text on {_pages(without)} of {len(pages)}, which may be scans"] * bool(without)
+    notes += [f"no text on {_pages(without)} of {len(pages)}{_why(failure, ', which may be scans')}"] * bool(
+        without
+    )
     parsed = builder.build(title=None if _NO_TITLE.match(title) else title, note="; ".join(notes) or None)
     # A PDF knows no paragraphs: the date may open the first line, or the one after a title.
     return replace(parsed, date=find_date("\n\n".join(parsed.text.split("\n", 2)[:2])) or find_date(parsed.text))
@@ -60,11 +62,25 @@ def _page(pdf: pypdfium2.PdfDocument, number: int) -> str:
         return ""
 
 
-def _recognised(pdf: pypdfium2.PdfDocument, number: int) -> str:
-    try:
-        return recognise(pdf[number - 1])
-    except pypdfium2.PdfiumError:
-        return ""
+def _recognised(pdf: pypdfium2.PdfDocument, numbers: list[int]) -> tuple[dict[int, str], str]:
+    """Returns the text that is seen on these pages, by page, and why it was not on the last that failed."""
+    seen, failure = dict[int, str](), ""
+    for number in numbers:
+        try:
+            text = recognise(pdf[number - 1])
+        except (pypdfium2.PdfiumError, RecognitionError) as error:
+            failure = str(error)
+            continue
+        if text.strip():
+            seen[number] = text
+    return seen, failure
+
+
+def _why(failure: str, guess: str) -> str:
+    """Returns what is to be said of pages without text."""
+    if failure:
+        return f", and text recognition failed ({failure})"
+    return ", and text recognition sees none" if is_asked_for() else f"{guess}: epiqa index --ocr reads those"
 
 
 def _without(pages: list[str]) -> list[int]:

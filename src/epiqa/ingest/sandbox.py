@@ -28,7 +28,7 @@ MAX_MEMORY_BYTES = 2 << 30
 MAX_TEXT_CHARACTERS = 50_000_000
 MAX_OUTPUT_BYTES = 1 << 30
 TIMEOUT_S = 60.0
-RECOGNITION_FACTOR = 10
+RECOGNITION_FACTOR = 60  # a page takes some seconds, and a book has hundreds
 
 # Text is parsed in one pass, without a library: in this process. Beyond ASCII, though, normalising takes quadratic
 # time on long runs of combining marks, so only little of it is.
@@ -41,7 +41,7 @@ _BROKE = "broke the process that reads it"
 class Sandbox:
     """Parses one file after the other; a context that ends its process, which it starts when first needed.
 
-    `timeout_s` is for each document, and ten times as long with `tesseract`, the program that recognises text on
+    `timeout_s` is for each document, and sixty times as long with `tesseract`, the program that recognises text on
     pages without any. `command` is what it runs, for tests.
     """
 
