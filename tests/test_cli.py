@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unicodedata
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def run_process(
         capture_output=True,
         env=os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": os.pathsep.join(sys.path)},
         preexec_fn=before,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     result = Result(process.returncode, process.stdout.decode(), process.stderr.decode())
@@ -310,6 +311,27 @@ def test_ask_with_a_wrong_filter_exits_2(run: Run, seeds_index: Path) -> None:
     code, out, err = run("ask", "Masks?", "--index", seeds_index, "--document", "none.txt")
     assert (code, out) == (2, "")
     assert err.startswith("epiqa: there is no document 'none.txt' in the index")
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "message"),
+    [
+        ("Masks?", ["--since", "yesterday"], "'yesterday' is no day"),
+        ("Masks?", ["--since", "2023"], "no document meets --since 2023"),
+        (" ", [], "the question is empty"),
+    ],
+)
+def test_a_wrong_call_of_ask_loads_no_reader(
+    run: Run, seeds_index: Path, monkeypatch: pytest.MonkeyPatch, question: str, options: list[str], message: str
+) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr("epiqa.pipeline.load_reader", loaded.append)
+    code, _, err = run("ask", question, "--index", seeds_index, *options)
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        if not thread.daemon:
+            thread.join(60)
+    assert (code, loaded) == (2, [])
+    assert err.startswith(f"epiqa: {message}")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ class Filter:
 
     `documents` are ids, paths, or file names. `paths` are patterns for the path, or for its end after a slash: `*`
     stands for any characters, `/` too, `?` for one, `[abc]` for one of these, `[^abc]` for one other. `since` and
-    `until` are the first and last day: "2022-02-03", a month, "2022-02", a year, or a day of any year, "02-03". A
-    document without a date is left out by either, one whose date has no year by a bound that has one.
+    `until` are the first and last day: "2022-02-03", a month, "2022-02", a year, or a day of any year, "02-03";
+    "12-20" to "01-10" is over the turn of the year. A document without a date is left out by either, one whose date
+    has no year by a bound that has one.
 
     Raises FilterError when a day is none, the first comes after the last, or a name is none.
     """
@@ -45,7 +46,7 @@ class Filter:
                     ": shorten it"
                 )
         first, last = self.first_day, self.last_day
-        if first and last and (first[0] is None) is (last[0] is None) and _order(first) > _order(last):
+        if first and last and first[0] is not None and last[0] is not None and first > last:
             raise FilterError(f"since {self.since} is after until {self.until}: exchange them")
 
     @property
@@ -57,6 +58,14 @@ class Filter:
     def last_day(self) -> Day | None:
         """The day that `until` ends with."""
         return None if self.until is None else _day(self.until, is_last=True)
+
+    @property
+    def is_over_new_year(self) -> bool:
+        """Tells whether both are days of any year, the first of them later in it than the last."""
+        first, last = self.first_day, self.last_day
+        if first is None or last is None:
+            return False
+        return first[0] is None and last[0] is None and first[1:] > last[1:]
 
     def __bool__(self) -> bool:
         return bool(self.documents or self.paths or self.since is not None or self.until is not None)
@@ -73,10 +82,6 @@ class Filter:
 
 
 EVERYTHING = Filter()
-
-
-def _order(day: Day) -> tuple[int, int, int]:
-    return day[0] or 0, day[1], day[2]
 
 
 def _day(text: str, *, is_last: bool) -> Day:

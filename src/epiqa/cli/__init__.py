@@ -49,7 +49,7 @@ from epiqa.cli.show import (
 )
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
-from epiqa.pipeline import TOP_K, EpiQA, remove_document, verify_index
+from epiqa.pipeline import TOP_K, EpiQA, check_question, remove_document, verify_index
 from epiqa.types import DocumentInfo
 
 app = typer.Typer(
@@ -168,9 +168,11 @@ def ask_command(
     reader: ReaderOption = None,
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
-    qa = EpiQA.open(index, reader=reader)
-    qa.preload()
     within = Filter(tuple(documents or ()), tuple(paths or ()), since, until)
+    check_question(question)
+    qa = EpiQA.open(index, reader=reader)
+    if qa.count_documents(within):  # else no model is needed to say so
+        qa.preload()
     answer = qa.ask(
         question,
         top_k=top_k,

@@ -62,10 +62,12 @@ def _condition(within: Filter) -> tuple[str, list[str | int]]:
         fits = "places.path GLOB value OR places.path GLOB '*/' || value"  # json_each has a `path`, too
         conditions.append(f"id IN (SELECT document_id FROM places, json_each(?) WHERE {fits})")
         values.append(_all_spellings(within.paths, are_patterns=True))
+    days = []
     for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
         if day is not None:
-            conditions.append(f"{_DAY_WITHOUT_YEAR if day[0] is None else _DAY} {comparison} ?")
+            days.append(f"{_DAY_WITHOUT_YEAR if day[0] is None else _DAY} {comparison} ?")
             values.append(_day_number(day))
+    conditions += [" OR ".join(days)] if within.is_over_new_year else days
     return " AND ".join(f"({condition})" for condition in conditions), values
 
 

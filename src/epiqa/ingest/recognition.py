@@ -56,7 +56,7 @@ def recognise(page: pypdfium2.PdfPage) -> str:
     width, height = page.get_size()
     scale = min(DOTS_PER_INCH / 72, math.sqrt(MAX_PIXELS / max(1.0, width * height)))
     image = page.render(scale=scale, grayscale=True).to_numpy()
-    data = b"P5 %d %d 255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
+    data: bytes = b"P5 %d %d 255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
     command = [os.environ[VARIABLE], "stdin", "stdout", "-l", LANGUAGE, "--dpi", str(round(72 * scale))]
     try:
         done = subprocess.run(
