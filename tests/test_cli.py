@@ -45,6 +45,7 @@ PASSAGE_KEYS = [
     "document_id",
     "title",
     "path",
+    "date",
     "page",
     "section",
     "start",

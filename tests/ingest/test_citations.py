@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from epiqa import EpiQA
-from epiqa.cli.show import answer_as_json, passage_as_json
+from epiqa.cli.show import answer_as_json, found_as_json
 from epiqa.errors import EpiQAError
 from epiqa.indexing import add_paths
 from fakes import KeywordReader, WordEmbedder
@@ -30,7 +30,7 @@ def test_a_citation_names_the_section_it_stands_in(tmp_path: Path) -> None:
     text = qa.document_text(citation.document_id) or ""
     assert text[citation.start : citation.end] == "Ann Lee"
     assert [(turn.section, turn.page) for turn in answer.passages[0].turns] == [("Harbour", None), ("Last", None)]
-    assert passage_as_json(answer.passages[0])["section"] == "Title"
+    assert found_as_json("Who?", answer.passages)["passages"][0]["section"] == "Title"
     found = answer_as_json(answer, qa.info)["answers"][0]["citation"]
     assert list(found)[4:7] == ["page", "section", "start"]
     assert found["section"] == "Harbour"

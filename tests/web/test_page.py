@@ -407,7 +407,7 @@ def test_programs_find_the_functions_by_name_with_their_schema(address: str) -> 
     gradio_client = pytest.importorskip("gradio_client")
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False)
     reply = client.predict(ANSWERED, api_name="/ask")
-    citation = reply["citations"][0]
+    citation = reply["answers"][0]["citation"]
     assert (reply["is_answered"], reply["text"], reply["confidence"]) == (True, "Tan Zuojun", 0.82)
     assert (citation["file"], citation["date"]) == ("002_4240fd80c429d22d.txt", "February 2")
     assert citation["quote"] == "Tan Zuojun"
@@ -415,7 +415,7 @@ def test_programs_find_the_functions_by_name_with_their_schema(address: str) -> 
     assert text[citation["start"] : citation["end"]] == "Tan Zuojun"
     assert client.predict(UNANSWERABLE, api_name="/ask")["text"] is None
     assert client.predict(ANSWERED, ["004_5d92a0e4b413dfa2.txt"], api_name="/ask")["text"] is None
-    assert len(client.predict("canteens", 2, api_name="/search")) == 2
+    assert len(client.predict("canteens", 2, api_name="/search")["passages"]) == 2
     assert [row["pages"] for row in client.predict(api_name="/documents")] == [0, 0, 0]
     with pytest.raises(gradio_client.exceptions.AppError, match="question is empty"):
         client.predict(" ", api_name="/ask")

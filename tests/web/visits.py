@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from epiqa.web import QuestionAnswerer, build_page, launch
-from epiqa.web.sources import originals_route
+from epiqa.web.server import routes_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
@@ -116,7 +116,7 @@ def free_port() -> int:
 def served(qa: QuestionAnswerer) -> Iterator[str]:
     page = build_page(qa)
     gc.collect()
-    yield launch(page, port=free_port(), routes=[originals_route(qa)])
+    yield launch(page, port=free_port(), routes=routes_of(qa))
     page.close(verbose=False)
     del page
     gc.collect()

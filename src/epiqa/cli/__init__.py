@@ -40,8 +40,8 @@ from epiqa.cli.options import (
 from epiqa.cli.show import (
     answer_as_json,
     err,
+    found_as_json,
     out,
-    passage_as_json,
     print_answer,
     print_passage,
     say,
@@ -219,8 +219,7 @@ def search_command(
         rerank=rerank,
     )
     if as_json:
-        found = {"query": query, "passages": [passage_as_json(passage) for passage in passages]}
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found_as_json(query, passages), ensure_ascii=False))
         return
     for rank, passage in enumerate(passages, start=1):
         print_passage(rank, passage)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from epiqa.answer import NO_ANSWER, held_back
+from epiqa.shapes import answer_json, found_json, index_json, with_path
 from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 
 NEAREST_PASSAGES = 3
@@ -27,46 +27,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def answer_as_json(answer: Answer, info: IndexInfo) -> dict[str, Any]:
     """Returns what `ask --json` prints; of an answer found in several places, each is a row of `answers`."""
-    return {
-        "question": answer.question,
-        "is_answered": answer.is_answered,
-        "text": answer.text,
-        "confidence": round(answer.confidence, 4),
-        "answers": [
-            {
-                "text": citation.quote,
-                "confidence": round(candidate.confidence, 4),
-                "citation": _citation_as_json(citation),
-            }
-            for candidate in (answer.candidates if answer.is_answered else ())
-            for citation in candidate.citations
-        ],
-        "timings_ms": dict(answer.timings_ms),
-        "index": {"generation": info.generation, "documents": info.documents, "chunks": info.chunks},
-    }
+    return dict(with_path(answer_json(answer, info)))
 
 
-def passage_as_json(passage: Passage) -> dict[str, Any]:
-    """Returns a row of what `search --json` prints."""
-    return {
-        "document_id": passage.document_id,
-        "title": passage.title,
-        "path": passage.path,
-        "page": passage.page,
-        "section": passage.section,
-        "start": passage.start,
-        "end": passage.end,
-        "text": passage.quote,
-        "score": passage.score,
-        "dense": passage.dense,
-        "lexical": passage.lexical,
-    }
-
-
-def _citation_as_json(citation: Citation) -> dict[str, Any]:
-    fields = asdict(citation) | {"date": citation.date.written if citation.date else None}
-    where = ("document_id", "title", "path", "date", "page", "section")
-    return {name: fields[name] for name in dict.fromkeys([*where, *fields])}
+def found_as_json(query: str, passages: Sequence[Passage]) -> dict[str, Any]:
+    """Returns what `search --json` prints."""
+    return dict(with_path(found_json(query, passages)))
 
 
 def report_as_json(report: IndexReport) -> dict[str, Any]:
@@ -82,7 +48,7 @@ def report_as_json(report: IndexReport) -> dict[str, Any]:
         "notes": [{"path": path, "note": note} for path, note in report.notes],
         "left": report.left,
         "set_aside": report.set_aside,
-        "index": info and {"generation": info.generation, "documents": info.documents, "chunks": info.chunks},
+        "index": info and index_json(info),
     }
 
 

@@ -20,6 +20,7 @@ from epiqa.web.bodies import Limits
 from epiqa.web.guard import guard
 from epiqa.web.hosts import hosts_of, is_loopback
 from epiqa.web.library import MAX_FILE_BYTES, MAX_FILES
+from epiqa.web.openapi import openapi_route
 from epiqa.web.page import build_page
 from epiqa.web.sources import originals_route
 from epiqa.web.style import CSS, theme
@@ -49,13 +50,18 @@ def serve(
         auth=auth,
         allowed_hosts=allowed_hosts,
         limits=Limits(file=MAX_FILE_BYTES, files=MAX_FILES),
-        routes=[originals_route(qa)],
+        routes=routes_of(qa),
     )
     with suppress(KeyboardInterrupt), _ended_by_sigterm():
         print(f"EpiQA is at {address}", flush=True)
         qa.preload()
         threading.Event().wait()
     page.close(verbose=False)
+
+
+def routes_of(qa: QuestionAnswerer) -> list[BaseRoute]:
+    """Returns what is served beside Gradio's page for `qa`: the originals, and what describes the functions."""
+    return [originals_route(qa), openapi_route()]
 
 
 def launch(
