@@ -1,14 +1,15 @@
-# make serve   the chat page on http://127.0.0.1:7860, over index/, built from seeds/ if there is none
-# make test    format, lint, types, and all tests with coverage
-# make bench   what is felt, timed in a few minutes, beside what was recorded last
-# make format  rewrites the code in the project's format
+# make serve     the chat page on http://127.0.0.1:7860, over index/, built from seeds/ if there is none
+# make test      format, lint, types, and all tests with coverage
+# make bench     what is felt, timed in a few minutes, beside what was recorded last
+# make pictures  draws docs/*.png anew, in Chromium
+# make format    rewrites the code in the project's format
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src app.py tests training benchmarks docs
+SOURCES := src app.py tests training benchmarks
 
-.PHONY: serve test bench format clean
+.PHONY: serve test bench pictures format clean
 
 serve: $(VENV)/runtime.installed
 	$(BIN)/python app.py
@@ -21,6 +22,9 @@ test: $(VENV)/test.installed
 
 bench: $(VENV)/runtime.installed
 	$(BIN)/python benchmarks/short.py
+
+pictures: $(VENV)/test.installed
+	EPIQA_PICTURES=1 EPIQA_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/web/test_pictures.py
 
 format: $(VENV)/test.installed
 	$(BIN)/ruff format $(SOURCES)

@@ -10,10 +10,13 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from epiqa.errors import EpiQAError
+from epiqa.errors import EpiQAError, IndexDamagedError
+from epiqa.types import DocumentInfo
 from epiqa.web import QuestionAnswerer
 from epiqa.web.feedback import FeedbackStore
 from epiqa.web.tabs.ask import Asking, Shown
+from epiqa.web.tabs.documents import Handling
+from web.conftest import SEED_ANSWERS, FakeAnswerer, read_seeds
 
 REQUEST: Any = SimpleNamespace(headers={"accept-language": "en"})
 DOCUMENT = "002_4240fd80c429d22d"
@@ -91,3 +94,44 @@ def test_a_typed_answer_is_saved_at_its_place_nearest_to_what_is_shown(
     start = article["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"]
     places = [place for place in range(len(text)) if text.startswith("Tan Zuojun", place)]
     assert start == min(places, key=lambda place: abs(place - at))
+
+
+class Damaged(FakeAnswerer):
+    """An index in which a file was damaged after it was opened: whatever is read of a document fails."""
+
+    def document_text(self, document_id: str) -> str | None:
+        raise IndexDamagedError("index/ is damaged: text.db is not as it was written")
+
+    def documents(self) -> list[DocumentInfo]:
+        raise IndexDamagedError("index/ is damaged: catalogue.db is not as it was written")
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Asking:
+    return Asking(Damaged(read_seeds(), SEED_ANSWERS, directory=tmp_path), FeedbackStore(tmp_path))
+
+
+def test_an_answer_is_shown_though_its_document_can_no_longer_be_read(failing: Asking) -> None:
+    question = next(iter(SEED_ANSWERS))
+    _, messages, kept, source, shown, *_ = failing.answer(question, [], [], "", "", REQUEST)
+    assert "Tan Zuojun" in messages[1]["content"].value
+    assert kept[0]["question"] == question
+    assert 'role="alert">index/ is damaged: text.db' in source
+    assert shown is None
+
+
+def test_every_event_says_what_is_wrong_with_the_index(failing: Asking) -> None:
+    shown = Shown(DOCUMENT, "Who?")
+    handling = Handling(failing.qa)
+    for happen in (
+        lambda: failing.read(event(document=DOCUMENT), REQUEST),
+        lambda: failing.mark(shown, event(document=DOCUMENT, start="1", end="2")),
+        lambda: failing.save("Tan", shown, REQUEST),
+        lambda: failing.save_none(shown, REQUEST),
+        lambda: failing.restore([], REQUEST),
+        lambda: handling.refresh("", "all", REQUEST),
+        lambda: handling.table("", "all", REQUEST),
+        lambda: handling.remove("", "all", event(document=DOCUMENT), REQUEST),
+    ):
+        with pytest.raises(gr.Error, match="index/ is damaged"):
+            happen()

@@ -598,9 +598,15 @@ def test_old_files_are_removed_from_the_upload_folder(tmp_path: Path) -> None:
         then = time.time() - hours * 3600
         os.utime(path, (then, then))
     (held / "link").symlink_to(outside)
+    for name, hours in (("left", 2.1), ("made", 1.9)):
+        (held / name / "inside").mkdir(parents=True)
+        then = time.time() - hours * 3600
+        for path in (held / name / "inside", held / name):
+            os.utime(path, (then, then))
     folder = UploadFolder(held, Limits(uploads=1000, keep_hours=2))
     assert 1000 - 100 - 200 < folder.room() < 900
-    assert [path.name for path in sorted(held.rglob("*"))] == ["hash", "new", "link"]
+    left = [str(path.relative_to(held)) for path in sorted(held.rglob("*"))]
+    assert left == ["hash", "hash/new", "left", "link", "made", "made/inside"]  # "left" was just changed
     assert UploadFolder(held, Limits(kept_files=2)).room() == 0
     assert UploadFolder(tmp_path / "none", Limits(uploads=7)).room() == 7
 

@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from gradio.utils import get_upload_folder
 
 from epiqa import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.types import IndexReport
 from epiqa.web import library
-from epiqa.web.library import UPLOADS, Upload, add_uploads, forget_unread, remove_document
+from epiqa.web.library import (
+    UPLOADS,
+    Upload,
+    add_uploads,
+    forget_unread,
+    remove_document,
+    scratch_folder,
+)
 from fakes import KeywordReader, WordEmbedder
 
 FORMATS = Path(__file__).resolve().parents[1] / "data" / "formats"
@@ -168,3 +176,37 @@ def test_an_error_of_the_thread_reaches_the_page(qa: EpiQA, tmp_path: Path) -> N
         "skipped",
         "the files could not be indexed (RuntimeError: no such thing)",
     )
+
+
+def test_nothing_stays_where_files_were_sent_to_whatever_becomes_of_them(
+    qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = tmp_path / "gradio"
+    assert outcome(qa, uploaded(tmp_path, "good.txt"), uploaded(tmp_path, "a.exe"))[0].state == "added"
+    assert list(sent.iterdir()) == []
+    with pytest.raises(EpiQAError, match="taken at once"):
+        outcome(qa, *(uploaded(tmp_path, f"{number}.txt") for number in range(51)))
+    assert list(sent.iterdir()) == []
+
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("epiqa.web.library.shutil.move", full)
+    with pytest.raises(EpiQAError, match=r"cannot be written \(No space left on device\)"):
+        outcome(qa, uploaded(tmp_path, "b.txt"), uploaded(tmp_path, "c.txt"))
+    assert list(sent.iterdir()) == []
+
+
+def test_an_index_folder_that_cannot_be_written_to_is_named(qa: EpiQA, tmp_path: Path) -> None:
+    file = uploaded(tmp_path, "a.txt")
+    moved = qa.directory.rename(tmp_path / "moved")
+    try:
+        with pytest.raises(EpiQAError, match="cannot be written"):
+            outcome(qa, file)
+    finally:
+        moved.rename(qa.directory)
+    assert not Path(file).exists()
+
+
+def test_a_file_to_download_lies_where_this_process_cleans_up() -> None:
+    assert scratch_folder().parent == Path(get_upload_folder())

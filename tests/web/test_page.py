@@ -101,6 +101,16 @@ def test_no_answer_says_so_and_shows_the_nearest_passages_which_open(tab: Visit)
 def test_a_question_that_cannot_be_asked_gets_a_plain_reply(tab: Visit) -> None:
     assert tab.ask("   ").get_attribute("data-state") == "error"
     assert "empty" in tab.last_answer().inner_text()
+    for _ in range(3):
+        tab.ask(UNANSWERABLE)
+    tab.ask("   ")
+    tab.page.wait_for_function(
+        """() => {
+          const log = document.querySelector("#epiqa-chat [role=log]").getBoundingClientRect();
+          const reply = [...document.querySelectorAll("#epiqa-chat .epiqa-answer")].pop().getBoundingClientRect();
+          return log.top <= reply.top && reply.bottom <= log.bottom;
+        }"""
+    )
     assert tab.ask(ANSWERED).get_attribute("data-state") == "answered"
 
 
@@ -277,9 +287,53 @@ def test_the_keyboard_is_enough(tab: Visit) -> None:
     reach("#epiqa-sources [aria-label='Previous place']")
     press("Enter")
     tab.page.get_by_text("Place 1 of 2").wait_for()
-    reach("#epiqa-sources .epiqa-document")
+    reach("#epiqa-sources .epiqa-body")
     reach("#epiqa-right-answer textarea")
     reach("[role=tab]", "Shift+Tab")
+
+
+def test_the_right_answer_is_marked_by_keyboard_alone_and_nothing_changes_the_text(
+    tab: Visit, qa: QuestionAnswerer
+) -> None:
+    press = tab.page.keyboard.press
+    body = tab.page.locator("#epiqa-sources .epiqa-body")
+    answer = tab.page.locator("#epiqa-right-answer textarea")
+    tab.ask(ANSWERED)
+    tab.source().wait_for()
+    before = body.inner_html()
+    tab.page.locator("#epiqa-sources a").focus()
+    press("Tab")
+    assert body.evaluate("(body) => body === document.activeElement")
+    assert body.get_attribute("aria-readonly") == "true"
+    described = tab.page.locator(f"#{body.get_attribute('aria-describedby')}").inner_text()
+    assert described.startswith("The arrow keys move through the text")
+    # The caret is at the quote, which the keys go on from.
+    for _ in "Tan ":
+        press("ArrowRight")
+    for _ in "Zuojun":
+        press("Shift+ArrowRight")
+    tab.page.locator(".epiqa-marked", has_text="Marked as the right answer: Zuojun").wait_for(state="attached")
+    tab.page.wait_for_function("document.querySelector('#epiqa-right-answer textarea').value === 'Zuojun'")
+    tab.page.keyboard.type("overwritten ")
+    press("Delete")
+    press("Control+x")
+    press("Control+v")
+    input_method = tab.page.context.new_cdp_session(tab.page)
+    input_method.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 0, "selectionEnd": 2})
+    input_method.send("Input.insertText", {"text": "你"})
+    assert body.inner_html() == before
+    tab.page.locator("#epiqa-sources a").focus()
+    press("Tab")
+    press("Control+Shift+ArrowRight")
+    press("Control+Shift+ArrowRight")
+    press("Enter")  # at once, before the mark was sent
+    assert answer.evaluate("(field) => field === document.activeElement")
+    tab.page.wait_for_function("document.querySelector('#epiqa-right-answer textarea').value === 'Tan Zuojun'")
+    press("Enter")
+    tab.page.get_by_text("Saved: the right answer to").wait_for()
+    saved = read_questions(qa.directory / FEEDBACK)
+    assert isinstance(saved, QuestionSet)
+    assert ("Tan Zuojun",) in [question.answers for question in saved.questions if question.question == ANSWERED]
 
 
 def test_there_is_nothing_to_flag_share_or_follow(tab: Visit) -> None:

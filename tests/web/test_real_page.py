@@ -143,6 +143,12 @@ def test_a_question_set_is_added_run_and_reported(tab: Visit, tmp_path: Path) ->
     tab.page.get_by_text("few.csv: 2 questions in").wait_for()
     assert "Exact match" in tab.page.locator("#epiqa-evaluation").inner_text()
     assert tab.page.locator("#epiqa-evaluation svg[role=img]").count() >= 3
+    figure = tab.page.locator("#epiqa-evaluation tbody td").first
+    for width in (1440, 900, 390):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        assert figure.is_visible(), width
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
     with tab.page.expect_download() as saved:
         tab.page.locator("#epiqa-report").click()
     assert saved.value.suggested_filename == "report-few.html"

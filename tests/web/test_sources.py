@@ -56,10 +56,14 @@ def test_the_panel_shows_the_document_with_the_quote_marked(tmp_path: Path) -> N
         '<button type="button" class="epiqa-button epiqa-back" data-back="">Back to the answer</button></div>'
         f'<div class="epiqa-head"><p class="epiqa-title" dir="auto">Video Conference</p><p>{place} '
         '<a class="epiqa-link" href="original/d1" download>Download the original file</a></p></div>'
-        '<div class="epiqa-document" tabindex="0" role="region" aria-label="Text of the document">'
-        '<div class="epiqa-body" dir="auto" data-document="d1" data-start="0">On May 9th, '
+        '<div class="epiqa-document">'
+        '<div class="epiqa-body" dir="auto" data-document="d1" data-start="0" contenteditable="true" '
+        'role="textbox" aria-multiline="true" aria-readonly="true" inputmode="none" spellcheck="false" '
+        'autocorrect="off" aria-describedby="epiqa-keys" aria-label="Text of the document">On May 9th, '
         '<mark class="epiqa-current">four people</mark> tested positive. Response began. Then more.</div></div>'
-        "</section>"
+        '<p id="epiqa-keys" class="epiqa-unseen">The arrow keys move through the text; with Shift, they mark the '
+        'right answer; Enter goes on to save it.</p><p class="epiqa-marked epiqa-unseen" role="status" '
+        'data-said="Marked as the right answer: {quote}"></p></section>'
     )
 
 
@@ -98,12 +102,13 @@ def test_a_long_document_is_shown_around_its_quote_with_the_rest_a_button_away()
     turn = Turn("?", dataclasses.replace(ANSWER, citations=(citation,), candidates=(candidate,)))
     shown = render_source(turn, View(4, 0), library, "en")
     start, end = window(len(library.text), citation.start, library.text)
-    assert f'data-start="{start}">xxx' in shown
+    assert f'data-start="{start}" contenteditable' in shown
+    assert ">xxx" in shown
     assert '<mark class="epiqa-current">four people</mark>' in shown
     assert f'data-place="0" data-start="{start - AROUND_CHARACTERS}">Show the text before</button>' in shown
     assert f'data-place="0" data-start="{end + AROUND_CHARACTERS}">Show the text after</button>' in shown
     further = render_source(turn, View(4, 0, end + AROUND_CHARACTERS), library, "en")
-    assert f'data-start="{end}">xxx' in further
+    assert f'data-start="{end}" contenteditable' in further
     assert "<mark" not in further
 
 

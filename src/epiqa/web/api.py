@@ -61,14 +61,18 @@ class Functions:
 
     def documents(self) -> list[DocumentJson]:
         """Lists the documents of the index, by path."""
-        return [document_json(document) for document in self._qa.documents()]
+        with _Errors():
+            return [document_json(document) for document in self._qa.documents()]
+        raise AssertionError
 
     def document_text(self, document_id: DocumentId) -> str:
         """Gives the whole text of a document, to which start and end of its citations refer."""
-        found = self._qa.document_text(document_id)
-        if found is None:
-            raise gr.Error(_no_document(document_id), print_exception=False)
-        return found
+        with _Errors():
+            found = self._qa.document_text(document_id)
+            if found is None:
+                raise EpiQAError(_no_document(document_id))
+            return found
+        raise AssertionError
 
     def remove(self, document_id: DocumentId) -> DocumentJson:
         """Removes a document from the index, and returns what it was."""

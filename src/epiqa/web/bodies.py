@@ -11,6 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +64,16 @@ class UploadFolder:
                     files += 1
             except FileNotFoundError:
                 continue
+        self._remove_folders(oldest)
         return 0 if files >= self._limits.kept_files else max(0, self._limits.uploads - held)
+
+    def _remove_folders(self, oldest: float) -> None:
+        """Removes old folders that nothing is in; Gradio makes one for each file."""
+        folders = [path for path in self._path.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for folder in sorted(folders, reverse=True):  # what is inside comes first
+            with suppress(OSError):  # something is in it
+                if folder.lstat().st_mtime < oldest:
+                    folder.rmdir()
 
     def _files(self) -> Iterator[Path]:
         return (path for path in self._path.rglob("*") if path.is_symlink() or path.is_file())

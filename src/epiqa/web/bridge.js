@@ -21,10 +21,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// A text marked in the source is offered as the right answer: its offsets count code points, as Python does.
-document.addEventListener("selectionchange", debounced(() => {
+// A text marked in the source is offered as the right answer: its offsets count code points, as Python does. The mouse
+// marks it, or the keyboard: the text has a caret, as an editor has, and what would change it is refused.
+const TEXT = `${SOURCES} .epiqa-body`;
+const MARKABLE = `${TEXT}[contenteditable]`;
+const asRendered = new WeakMap();
+const markSoon = debounced(mark, 300);
+document.addEventListener("selectionchange", markSoon);
+
+function mark() {
   const selection = document.getSelection();
-  const text = document.querySelector(`${SOURCES} .epiqa-body`);
+  const text = document.querySelector(TEXT);
   if (!text || selection.isCollapsed || !selection.rangeCount) return;
   const range = selection.getRangeAt(0);
   if (!text.contains(range.startContainer) || !text.contains(range.endContainer)) return;
@@ -33,13 +40,35 @@ document.addEventListener("selectionchange", debounced(() => {
   before.setEnd(range.startContainer, range.startOffset);
   const start = Number(text.dataset.start) + [...before.toString()].length;
   act("mark", { document: text.dataset.document, start, end: start + [...range.toString()].length });
-}, 300));
+  const status = document.querySelector(`${SOURCES} .epiqa-marked`);
+  if (status) status.textContent = status.dataset.said.replace("{quote}", () => range.toString().trim());
+}
+
+const isMarkable = (target) => target instanceof Element && target.matches(MARKABLE);
+document.addEventListener("beforeinput", (event) => { if (isMarkable(event.target)) event.preventDefault(); });
+// An input method asks nobody: what it wrote goes.
+document.addEventListener("compositionend", (event) => {
+  if (isMarkable(event.target)) event.target.replaceChildren(...asRendered.get(event.target).cloneNode(true).childNodes);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing || !isMarkable(event.target)) return;
+  event.preventDefault();
+  markSoon.now();
+  document.querySelector("#epiqa-right-answer textarea").focus();
+});
+// Who comes by keyboard finds the caret at the quote.
+document.addEventListener("keyup", (event) => {
+  const quote = event.key === "Tab" && isMarkable(event.target) && event.target.querySelector("mark.epiqa-current");
+  if (quote && document.getSelection().isCollapsed) document.getSelection().collapse(quote.firstChild, 0);
+});
 
 // A new source is scrolled to its quote, inside its own box; the page moves only if the reader asked for the source.
 new MutationObserver(() => {
   const panel = document.querySelector(`${SOURCES} .epiqa-source`);
   if (!panel || panel.dataset.seen) return;
   panel.dataset.seen = "yes";
+  const text = panel.querySelector(".epiqa-body");
+  if (text) asRendered.set(text, text.cloneNode(true));
   const box = panel.querySelector(".epiqa-document");
   const quote = box && box.querySelector("mark.epiqa-current");
   if (quote) box.scrollTop += quote.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 3;
@@ -59,8 +88,11 @@ new MutationObserver(() => {
   const questions = log ? log.querySelectorAll("[data-testid=user]") : [];
   if (!log || log.dataset.questions === String(questions.length)) return;
   log.dataset.questions = String(questions.length);
-  const last = questions[questions.length - 1];
-  if (last) setTimeout(() => { log.scrollTop += last.getBoundingClientRect().top - log.getBoundingClientRect().top - 16; }, 50);
+  setTimeout(() => { // a question without words is not shown, its answer is
+    const last = [...log.querySelectorAll("[data-testid=user], .epiqa-answer")].filter((shown) => shown.offsetParent);
+    const question = last.at(-2)?.matches("[data-testid=user]") ? last.at(-2) : last.at(-1);
+    if (question) log.scrollTop += question.getBoundingClientRect().top - log.getBoundingClientRect().top - 16;
+  }, 50);
 }).observe(document.body, { childList: true, subtree: true });
 
 function back() {
@@ -91,5 +123,8 @@ function copy(button) {
 
 function debounced(call, milliseconds) {
   let timer = 0;
-  return () => { clearTimeout(timer); timer = setTimeout(call, milliseconds); };
+  const ring = () => { timer = 0; call(); };
+  const later = () => { clearTimeout(timer); timer = setTimeout(ring, milliseconds); };
+  later.now = () => { if (timer) { clearTimeout(timer); ring(); } };
+  return later;
 }

@@ -19,6 +19,7 @@ from epiqa.evaluation.questions import read_questions
 from epiqa.evaluation.report.plots import curves
 from epiqa.ingest.find import printable
 from epiqa.web.feedback import FEEDBACK
+from epiqa.web.library import discard
 from epiqa.web.render import text
 from epiqa.web.texts import TEXTS, Language, say
 
@@ -114,7 +115,7 @@ def keep_question_set(directory: Path, file: Path) -> str:
         folder.mkdir(exist_ok=True)
         shutil.move(file, folder / file.name)
     finally:
-        file.unlink(missing_ok=True)
+        discard([file])
     return f"{QUESTIONS}/{file.name}"
 
 

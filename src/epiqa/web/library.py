@@ -12,10 +12,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
+
+from gradio.utils import get_upload_folder
 
 from epiqa.errors import EpiQAError
 from epiqa.ingest.find import printable
@@ -73,19 +75,23 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
     """
     paths = [Path(file) for file in files]
     if len(paths) > MAX_FILES:
-        _delete(paths)
+        discard(paths)
         raise EpiQAError(say(language, "add_too_many", count=len(paths), limit=MAX_FILES))
     uploads = {path.name: Upload(path.name) for path in paths}
     folder = qa.directory / UPLOADS
     kept: dict[str, str] = {}  # path under which it is indexed, name
-    with tempfile.TemporaryDirectory(prefix=".epiqa-", dir=qa.directory) as aside, _translated(folder):
+    with (
+        _sent(paths),
+        _translated(folder),
+        tempfile.TemporaryDirectory(prefix=".epiqa-", dir=qa.directory) as aside,
+    ):
         for path in paths:
             reason = check_upload(path, language)
             if reason is None:
                 kept[_keep(path, folder, Path(aside))] = path.name
             else:
                 uploads[path.name] = Upload(path.name, "skipped", reason)
-        _delete(paths)
+        discard(paths)
         yield list(uploads.values())
         for states in _index(qa, kept):
             uploads |= states
@@ -179,9 +185,26 @@ def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
     return ("added" if holds(path for _, path in report.moved) else "skipped"), reasons
 
 
-def _delete(paths: Iterable[Path]) -> None:
+def scratch_folder() -> Path:
+    """Makes a folder for a file to download: among the uploads of this process, which go in time and at its end."""
+    return Path(tempfile.mkdtemp(prefix="epiqa-", dir=get_upload_folder()))
+
+
+def discard(paths: Iterable[Path]) -> None:
+    """Deletes what is left of files that were sent, each with the folder that Gradio made for it."""
     for path in paths:
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # another file is in it, or it is gone
+            path.parent.rmdir()
+
+
+@contextmanager
+def _sent(paths: Sequence[Path]) -> Iterator[None]:
+    """Sees to it that no file stays where it was sent to, whatever happens."""
+    try:
+        yield
+    finally:
+        discard(paths)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from epiqa.errors import EpiQAError
 from epiqa.types import Citation, DocumentInfo, Passage
 from epiqa.web.conversation import Turn
 from epiqa.web.render import button, render_place, text
@@ -55,7 +56,10 @@ def originals_route(qa: Library) -> Route:
     """Returns the route under which originals are downloaded: by the document's id, never shown by the browser."""
 
     def download(request: Request) -> Response:
-        path = original_file(qa, request.path_params["document_id"])
+        try:
+            path = original_file(qa, request.path_params["document_id"])
+        except EpiQAError as error:
+            return PlainTextResponse(str(error), status_code=500)
         if path is None:
             return PlainTextResponse("There is no such file.", status_code=404)
         return FileResponse(
@@ -76,6 +80,11 @@ def original_link(document_id: str, label: str) -> str:
 def render_no_source(language: Language) -> str:
     """Returns the panel before anything was opened."""
     return _panel(language, "", f"<p>{text(say(language, 'no_source'))}</p>", asked=False)
+
+
+def render_failed_source(reason: str, language: Language) -> str:
+    """Returns the panel where a document could not be read."""
+    return _panel(language, "", f'<p class="epiqa-error" role="alert">{text(reason)}</p>', asked=False)
 
 
 def render_source(turn: Turn, view: View, qa: Library, language: Language) -> str:
@@ -180,7 +189,8 @@ def _text(
     where: Mapping[str, Any],
     language: Language,
 ) -> str:
-    action = "read" if "document" in where else "open"
+    can_mark = "turn" in where
+    action = "open" if can_mark else "read"
     earlier = later = ""
     if start > 0:
         earlier = button(
@@ -189,9 +199,28 @@ def _text(
     if end < len(whole):
         later = button(text(say(language, "later")), action=action, **where, start=end + AROUND_CHARACTERS)
     shown = marked(whole, start, end, quotes, (place.start, place.end))
-    name = text(say(language, "document_text"))
+    name = f'aria-label="{text(say(language, "document_text"))}"'
+    outer, inner, status = f' tabindex="0" role="region" {name}', "", ""
+    if can_mark:
+        outer, inner, status = "", f" {_MARKABLE} {name}", _marking(language)
     return (
-        f'<div class="epiqa-document" tabindex="0" role="region" aria-label="{name}">'
-        f'{earlier}<div class="epiqa-body" dir="auto" data-document="{text(place.document_id)}" '
-        f'data-start="{start}">{shown}</div>{later}</div>'
+        f'<div class="epiqa-document"{outer}>{earlier}'
+        f'<div class="epiqa-body" dir="auto" data-document="{text(place.document_id)}" data-start="{start}"{inner}>'
+        f"{shown}</div>{later}</div>{status}"
+    )
+
+
+# A text that can be edited has a caret, which keys move and screen readers follow; the script lets nothing change.
+_MARKABLE: Final = (
+    'contenteditable="true" role="textbox" aria-multiline="true" aria-readonly="true" inputmode="none" '
+    'spellcheck="false" autocorrect="off" aria-describedby="epiqa-keys"'
+)
+
+
+def _marking(language: Language) -> str:
+    """Returns, for screen readers, how the right answer is marked, and what is marked."""
+    said = text(say(language, "marked", quote="{quote}"))
+    return (
+        f'<p id="epiqa-keys" class="epiqa-unseen">{text(say(language, "marking_keys"))}</p>'
+        f'<p class="epiqa-marked epiqa-unseen" role="status" data-said="{said}"></p>'
     )

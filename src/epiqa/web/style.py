@@ -16,8 +16,10 @@ footer, .message-buttons { display: none !important; }
 .epiqa-header strong { font-weight: 600; color: var(--body-text-color); white-space: nowrap; }
 .epiqa-note { margin: 0; font-size: .9rem; max-width: 60rem; color: var(--body-text-color-subdued); }
 .epiqa-empty { margin: 1rem 0; color: var(--body-text-color-subdued); }
-.epiqa-error { margin: 0; font-weight: 600; }
-:is(.epiqa-button, .epiqa-link, .epiqa-chip, .epiqa-open, summary, .epiqa-document, h2[tabindex]):focus-visible {
+.epiqa-error { margin: 0; padding-left: .75rem; border-left: 3px solid var(--error-icon-color); font-weight: 600; }
+.epiqa-unseen { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
+:is(.epiqa-button, .epiqa-link, .epiqa-chip, .epiqa-open, summary, .epiqa-document, h2[tabindex]):focus-visible,
+.epiqa-body:focus-visible {
   outline: 2px solid var(--color-accent); outline-offset: 2px; border-radius: .3rem;
 }
 
@@ -47,7 +49,11 @@ footer, .message-buttons { display: none !important; }
 #epiqa-chat .icon-button-wrapper, #epiqa-export { display: none; }
 :is(#epiqa-chips, #epiqa-uploads, #epiqa-evaluation):not(:has(p)) { display: none; }
 .epiqa-tools { flex-wrap: wrap; }
-.epiqa-tools button { flex: 0 1 auto !important; }
+.epiqa-tools button { flex: 0 1 auto !important; min-width: 0 !important; }
+#epiqa-report, #epiqa-squad { align-self: flex-start; width: auto; }
+#epiqa-chat .scroll-down-button-container button {
+  background: var(--background-fill-primary); border: 1px solid var(--border-color-primary);
+}
 
 .epiqa-answer, .epiqa-source { overflow-wrap: anywhere; font-size: 1rem; line-height: 1.5; }
 .epiqa-answer p { margin: 0 0 .75rem; }
@@ -93,10 +99,11 @@ footer, .message-buttons { display: none !important; }
   font-size: .875rem; color: var(--body-text-color-subdued);
 }
 .epiqa-document {
-  overflow-y: auto; max-height: max(20rem, calc(100dvh - 32rem)); border-top: 1px solid var(--border-color-primary);
+  overflow-y: auto; max-height: max(16rem, calc(100dvh - 36rem)); border-top: 1px solid var(--border-color-primary);
 }
 .epiqa-document > .epiqa-button { margin: .5rem 0; }
-.epiqa-body { padding: .5rem 0; font-size: .95rem; line-height: 1.6; }
+.epiqa-body { padding: .5rem .25rem; font-size: .95rem; line-height: 1.6; }
+.epiqa-body:focus-visible { outline-offset: -2px; }
 
 .epiqa-chips { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem; margin: 0; font-size: .9rem; }
 .epiqa-chip {
@@ -116,7 +123,7 @@ footer, .message-buttons { display: none !important; }
 .epiqa-table th .epiqa-path { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
 .epiqa-table td { font-variant-numeric: tabular-nums; }
 .epiqa-table thead th, .epiqa-date { white-space: nowrap; }
-.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; }
+.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; min-width: 17rem; }
 .epiqa-actions details[open] { flex-basis: 100%; }
 .epiqa-unread { color: var(--body-text-color-subdued); }
 .epiqa-uploads { list-style: none; margin: .5rem 0 0; padding: 0; }
@@ -165,7 +172,8 @@ progress:indeterminate {
   .epiqa-columns > :last-child { position: sticky; top: 0; align-self: flex-start; }
 }
 @media (max-width: 719px) {
-  .epiqa-columns, .epiqa-find, .epiqa-lists { flex-direction: column; }
+  .epiqa-columns, .epiqa-find, .epiqa-lists, .epiqa-set { flex-direction: column; align-items: stretch; }
+  .epiqa-find > * { width: 100%; }
   .column { min-width: 0 !important; }
   #epiqa-tabs .tab-container button { padding-inline: .5rem; }
 }
@@ -176,8 +184,11 @@ progress:indeterminate {
   .epiqa-table td[data-column]::before {
     content: attr(data-column) ": "; color: var(--body-text-color-subdued);
   }
-  .epiqa-table td:not([data-column]) { display: none !important; }
-  .epiqa-uploads li { grid-template-columns: 1fr 6rem; }
+  .epiqa-table:not(.epiqa-measures) td[data-column] { display: inline-block; margin-right: 1.25rem; }
+  .epiqa-table:not(.epiqa-measures) td:last-child { display: block; margin: 0; }
+  .epiqa-table:not(.epiqa-measures) td:last-child::before { content: none; }
+  .epiqa-table:not(.epiqa-measures) td:not([data-column]) { display: none; }
+  .epiqa-uploads li { grid-template-columns: 1fr 6rem; border-top: 1px solid var(--border-color-primary); }
   .epiqa-uploads li > :last-child { grid-column: 1 / 3; }
 }
 """

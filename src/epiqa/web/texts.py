@@ -113,9 +113,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "document_text": ("Text of the document", "文档正文"),
     "correction": ("The right answer is …", "正确的回答是……"),
     "correction_info": (
-        "Mark it in the text above, or type it as it stands there.",
-        "在上方原文中选中，或照原文输入。",
+        "Mark it in the text above, with the mouse or by Shift and the arrow keys, or type it as it stands there.",
+        "在上方原文中用鼠标或 Shift 加方向键选中，或照原文输入。",
     ),
+    "marking_keys": (
+        "The arrow keys move through the text; with Shift, they mark the right answer; Enter goes on to save it.",
+        "用方向键在正文中移动，按住 Shift 选中正确的回答，按回车键继续保存。",
+    ),
+    "marked": ("Marked as the right answer: {quote}", "已选为正确回答：{quote}"),
     "correction_save": ("Save as the right answer", "保存为正确回答"),
     "correction_none": ("The documents don't answer it", "文档没有回答"),
     "correction_saved": (

@@ -31,8 +31,9 @@ from epiqa.web.conversation import (
 from epiqa.web.examples import offered_examples
 from epiqa.web.feedback import FeedbackStore
 from epiqa.web.render import render_turn, text
-from epiqa.web.sources import View, render_document, render_no_source, render_source
+from epiqa.web.sources import View, render_document, render_failed_source, render_no_source, render_source
 from epiqa.web.texts import Language, label, language_of, say, say_error
+from epiqa.web.trouble import told
 
 STORAGE = "epiqa-conversation"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -131,7 +132,8 @@ def build_ask(qa: QuestionAnswerer, store: FeedbackStore, page: gr.Blocks, bridg
     bridge.on("open", asking.open, [conversation], panel)
     bridge.on("mark", asking.mark, [shown], [right_answer, shown])
     bridge.on("verdict", asking.judge, [conversation], [chatbot, conversation])
-    save.click(asking.save, [right_answer, shown], right_answer, **QUIET)
+    for saved in (save.click, right_answer.submit):
+        saved(asking.save, [right_answer, shown], right_answer, **QUIET)
     save_none.click(asking.save_none, shown, right_answer, **QUIET)
     as_markdown.click(asking.export_markdown, conversation, export, **QUIET)
     as_json.click(asking.export_json, conversation, export, **QUIET)
@@ -212,6 +214,7 @@ class Asking:
                 _log.warning("%s", error)
         return Turn(question, shortened(answer), documents=searched, unread=self.qa.info.unread)
 
+    @told
     def restore(self, kept: object, request: gr.Request) -> tuple[Any, ...]:
         """Shows the conversation that the browser kept, and what there is to begin with."""
         language, documents = language_of(request), self.qa.documents()
@@ -249,12 +252,14 @@ class Asking:
         left = [name for name in documents or [] if field != "documents" or name != value]
         return left, "" if field == "since" else since, "" if field == "until" else until
 
+    @told
     def open(self, kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Shows a place of an answer."""
         turn, place = number_of(event, "turn"), number_of(event, "place")
         view = View(turn or 0, place or 0, number_of(event, "start"))
         return self._panel(from_json(kept), view, language_of(request))
 
+    @told
     def read(self, event: gr.EventData, request: gr.Request) -> tuple[str, Shown | None]:
         """Shows a document from the table of documents."""
         language, document_id = language_of(request), data_of(event).get("document")
@@ -270,8 +275,12 @@ class Asking:
             return render_no_source(language), None, gr.Group(visible=False), ""
         place = turn.places[view.place]
         shown = Shown(place.document_id, turn.answer.question if turn.answer else turn.question, place.start)
-        return render_source(turn, view, self.qa, language), shown, gr.Group(visible=True), ""
+        try:
+            return render_source(turn, view, self.qa, language), shown, gr.Group(visible=True), ""
+        except EpiQAError as error:  # the answer stands, whatever became of its document
+            return render_failed_source(say_error(language, error), language), None, gr.Group(visible=False), ""
 
+    @told
     def mark(self, shown: Shown | None, event: gr.EventData) -> tuple[Any, ...]:
         """Takes what was marked in the source for the right answer, without the space around it."""
         start, end = number_of(event, "start"), number_of(event, "end")
@@ -312,6 +321,7 @@ class Asking:
         else:
             self.store.save_impossible(answer.question, place.path, whole, place.start)
 
+    @told
     def save(self, answer: str, shown: Shown | None, request: gr.Request) -> Any:
         """Saves what was marked, or typed, as the right answer."""
         language = language_of(request)
@@ -324,24 +334,19 @@ class Asking:
         place = _place_of(answer, whole, shown)
         if document is None or place is None:
             return _warn(say(language, "correction_missing", answer=answer))
-        try:
-            self.store.save_answer(shown.question, document.path, whole, *place)
-        except EpiQAError as error:
-            return _warn(say_error(language, error))
+        self.store.save_answer(shown.question, document.path, whole, *place)
         gr.Info(text(say(language, "correction_saved", question=shown.question, answer=whole[slice(*place)])))
         return ""
 
+    @told
     def save_none(self, shown: Shown | None, request: gr.Request) -> Any:
         """Saves that the documents don't answer the question."""
         language = language_of(request)
         document = next((d for d in self.qa.documents() if shown and d.id == shown.document), None)
         if shown is None or shown.question is None or document is None:
             return _warn(say(language, "correction_no_question"))
-        try:
-            whole = self.qa.document_text(shown.document) or ""
-            self.store.save_impossible(shown.question, document.path, whole, shown.at)
-        except EpiQAError as error:
-            return _warn(say_error(language, error))
+        whole = self.qa.document_text(shown.document) or ""
+        self.store.save_impossible(shown.question, document.path, whole, shown.at)
         gr.Info(text(say(language, "correction_saved_none", question=shown.question)))
         return ""
 

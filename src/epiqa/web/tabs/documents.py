@@ -24,6 +24,7 @@ from epiqa.web.library import (
 from epiqa.web.render import render_header, text
 from epiqa.web.tabs.ask import QUIET, AskTab
 from epiqa.web.texts import label, language_of, say, say_error
+from epiqa.web.trouble import told
 
 
 def build_documents(qa: QuestionAnswerer, page: gr.Blocks, bridge: Bridge, ask: AskTab, header: gr.HTML) -> gr.HTML:
@@ -85,11 +86,13 @@ class Handling:
         except EpiQAError as error:
             yield None, f'<p class="epiqa-error" role="alert">{text(say_error(language, error))}</p>'
 
+    @told
     def refresh(self, words: str, show: Show, request: gr.Request) -> tuple[Any, ...]:
         """Shows the index as it is now: the page's head, the table, and the filter's choices."""
         header = render_header(self.qa.info, language_of(request))
         return header, self.table(words, show, request), gr.Dropdown(choices=choices(self.qa.documents()))
 
+    @told
     def table(self, words: str, show: Show, request: gr.Request, first: int = 0) -> str:
         """Shows the documents that were looked for."""
         listing = Listing(self.qa.documents(), self.qa.unread())
@@ -99,6 +102,7 @@ class Handling:
         """Shows the rows before or after."""
         return self.table(words, show, request, number_of(event, "first") or 0)
 
+    @told
     def remove(self, words: str, show: Show, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Removes a document, or a file that could not be read from the list."""
         language, data = language_of(request), data_of(event)

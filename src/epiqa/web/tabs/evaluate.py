@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from epiqa.web.evaluation import (
     render_progress,
 )
 from epiqa.web.feedback import FEEDBACK
+from epiqa.web.library import scratch_folder
 from epiqa.web.render import text
 from epiqa.web.tabs.ask import QUIET
 from epiqa.web.texts import label, language_of, say, say_error
@@ -30,8 +30,8 @@ from epiqa.web.texts import label, language_of, say, say_error
 def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
     """Lays the tab out and connects it."""
     intro = gr.HTML(apply_default_css=False)
-    with gr.Row():
-        with gr.Column():
+    with gr.Row(elem_classes="epiqa-set"):
+        with gr.Column(min_width=320):
             chosen = gr.Dropdown([], value=None, label=label("question_set"), elem_id="epiqa-question-set")
             mode = gr.Radio(
                 [(label("mode_open"), "open"), (label("mode_reader"), "reader")],
@@ -70,8 +70,11 @@ class Evaluating:
 
     def intro(self, request: gr.Request) -> tuple[str, Any]:
         """Says what the tab is for, and lists the question sets."""
-        said = text(say(language_of(request), "evaluate_intro"))
-        return f'<p class="epiqa-note">{said}</p>', self.choices(None, request)
+        language = language_of(request)
+        said = f'<p class="epiqa-note">{text(say(language, "evaluate_intro"))}</p>'
+        if not question_sets(self.qa.directory):
+            said += f'<p class="epiqa-empty">{text(say(language, "no_question_set"))}</p>'
+        return said, self.choices(None, request)
 
     def choices(self, chosen: str | None, request: gr.Request) -> Any:
         """Lists the question sets as they are now."""
@@ -120,9 +123,8 @@ class Evaluating:
             self._run.stop()
 
     def _write_report(self, evaluation: Evaluation, name: str) -> str:
-        """Writes the report where Gradio may take it from; it keeps its own copy for an hour."""
-        folder = Path(tempfile.mkdtemp(prefix="epiqa-"))
-        path = folder / f"report-{Path(name).stem}.html"
+        """Writes the report where Gradio takes it from."""
+        path = scratch_folder() / f"report-{Path(name).stem}.html"
         write_report(evaluation, name, path)
         return str(path)
 

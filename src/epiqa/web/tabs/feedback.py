@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,6 +11,7 @@ from epiqa.errors import EpiQAError
 from epiqa.web.bridge import Bridge, data_of
 from epiqa.web.feedback import FeedbackStore
 from epiqa.web.judgements import render_judged, render_unanswered
+from epiqa.web.library import scratch_folder
 from epiqa.web.render import text
 from epiqa.web.tabs.ask import QUIET
 from epiqa.web.texts import label, language_of, say, say_error
@@ -65,6 +64,5 @@ class Showing:
         return self.lists(request)
 
     def _copy(self) -> str:
-        """Copies the file to where Gradio may take it from; it keeps its own copy for an hour."""
-        folder = Path(tempfile.mkdtemp(prefix="epiqa-"))
-        return str(shutil.copy(self.store.path, folder / self.store.path.name))
+        """Copies the file to where Gradio takes it from."""
+        return str(shutil.copy(self.store.path, scratch_folder() / self.store.path.name))
