@@ -19,11 +19,37 @@ from pathlib import Path
 from typing import Any
 
 import record
+from epiqa.embed import load_embedder
+from epiqa.errors import EpiQAError
 from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.evaluation.run import retrieval_measures
 from epiqa.pipeline import EpiQA, Method
 
 METHODS: tuple[Method, ...] = ("dense", "lexical", "fused")
+KEPT = Path(__file__).parent.parent / "build" / "medquad-kept"
+
+
+def read_medquad(path: Path) -> RetrievalSet:
+    """Reads the BEIR folder; exits where it is none."""
+    questions = read_questions(path)
+    if not isinstance(questions, RetrievalSet):
+        raise SystemExit(f"{path} is not a BEIR folder")
+    return questions
+
+
+def kept_index(questions: RetrievalSet) -> Path:
+    """Returns an index of all pages: that which is kept in `build/`, or a new one where it is of another embedder.
+
+    Building takes three or four minutes.
+    """
+    index = KEPT / "index"
+    try:
+        EpiQA.open(index, embedder=load_embedder())
+    except EpiQAError as error:  # none yet, cut off, of an older format, or of another embedder
+        print(f"building {index}: {error}", file=sys.stderr)
+        write_texts(questions, KEPT / "texts")
+        index_files(KEPT / "texts", index, None)
+    return index
 
 
 def write_texts(questions: RetrievalSet, folder: Path) -> RetrievalSet:
@@ -67,10 +93,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/medquad"), help="for the files and the index")
     arguments = parser.parse_args()
     name = "medquad" if arguments.embedder is None else "medquad, fp32 embedder"
-    questions = read_questions(arguments.medquad)
-    if not isinstance(questions, RetrievalSet):
-        raise SystemExit(f"{arguments.medquad} is not a BEIR folder")
-    questions = write_texts(questions, arguments.work / "texts")
+    questions = write_texts(read_medquad(arguments.medquad), arguments.work / "texts")
     index = arguments.work / name.replace(", ", "-").replace(" ", "-")
     figures: dict[str, Any] = {"index": index_files(arguments.work / "texts", index, arguments.embedder)}
     qa = EpiQA.open(index)
