@@ -27,6 +27,11 @@ def commit() -> str:
     return _git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changes else "")
 
 
+def usable_cores() -> set[int]:
+    """Returns the cores that this process may use."""
+    return os.sched_getaffinity(0)
+
+
 def machine() -> dict[str, Any]:
     """Returns the processor, its usable cores, the memory, and the versions that matter."""
     cpu = next(
@@ -37,7 +42,7 @@ def machine() -> dict[str, Any]:
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": len(usable_cores()),
         "memory_gib": round(memory_bytes / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
