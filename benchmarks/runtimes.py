@@ -1,19 +1,29 @@
 """Which runtime computes the graphs fastest here: ONNX Runtime int8 or fp32, or OpenVINO.
 
-    python benchmarks/runtimes.py
+    python benchmarks/runtimes.py [--answers PATH_TO_THE_READER_DATA]
 
 The int8 graphs are the bundled ones, the fp32 graphs those that `training/export.py` leaves in `build/export` (a
 model without one is timed in int8 alone). OpenVINO is timed where it is installed (`pip install openvino`): on the
 int8 graph, and on the fp32 graph with fp32 and with bf16 arithmetic. Each runs a batch of eight sequences of 200
-tokens, all taking turns; the figures are medians, and how far the first output is from that of ONNX Runtime in
-fp32: the largest difference, and the same in standard deviations of the output.
+tokens, and one such sequence, all taking turns. The figures are medians, the time to open the graph, and how far
+the first output is from that of ONNX Runtime in fp32: the largest difference, and the same in standard deviations
+of the output. With `--answers`, how often OpenVINO's best span on the readers' int8 graphs is not ONNX Runtime's,
+over questions on the Wikipedia articles that the training holds out, each with its paragraph.
+
+OpenVINO's Python package says that it was imported to Google Analytics, unasked, where its dependency
+openvino-telemetry is installed. It is kept from that here: see `import_openvino`.
 """
 
 from __future__ import annotations
 
+import argparse
+import random
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +34,11 @@ from numpy.typing import NDArray
 import record
 from epiqa import graphs
 from epiqa.models import ROOT as MODELS
-from epiqa.read import LARGE, SMALL
+from epiqa.read import LARGE, SMALL, Logits, WindowReader
+from epiqa.types import Passage, Span
 
-FP32 = Path(__file__).parent.parent / "build" / "export"
+ROOT = Path(__file__).parent.parent
+FP32 = ROOT / "build" / "export"
 FP32_GRAPHS = {
     "embedder": FP32 / "embedder.fp32.onnx",
     SMALL: FP32 / SMALL / "model.onnx",
@@ -34,6 +46,7 @@ FP32_GRAPHS = {
 }
 BATCH, TOKENS = 8, 200
 ROUNDS = 15
+QUESTIONS = 100
 
 Run = Callable[[graphs.Inputs], NDArray[np.float32]]
 
@@ -45,52 +58,84 @@ def onnx_runtime(path: Path) -> tuple[list[str], Run]:
     return names, lambda inputs: session.run([output], inputs)[0]
 
 
-def openvino(path: Path, settings: dict[str, Any]) -> Run:
+def import_openvino() -> Any:
+    """Imports OpenVINO without its telemetry; raises ImportError where it is not installed.
+
+    A None among the modules makes the import of openvino_telemetry fail, and OpenVINO then takes a stub of its own.
+    """
+    modules: dict[str, Any] = sys.modules
+    modules["openvino_telemetry"] = None
     import openvino as ov
 
-    compiled = ov.Core().compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "LATENCY"} | settings)
+    return ov
+
+
+def openvino(path: Path, settings: dict[str, Any]) -> Run:
+    compiled = compiled_by_openvino(path, settings)
     return lambda inputs: np.asarray(compiled(inputs)[0])
 
 
-def sequences(names: list[str]) -> graphs.Inputs:
+def compiled_by_openvino(path: Path, settings: dict[str, Any]) -> Any:
+    return import_openvino().Core().compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "LATENCY"} | settings)
+
+
+def sequences(names: list[str], count: int) -> graphs.Inputs:
     """Returns a batch of whole sequences of word pieces, drawn with a fixed seed."""
-    random = np.random.default_rng(6)
+    generator = np.random.default_rng(6)
     values = {
-        "input_ids": random.integers(1000, 20000, (BATCH, TOKENS)),
-        "attention_mask": np.ones((BATCH, TOKENS)),
-        "token_type_ids": np.repeat([[0] * 20 + [1] * (TOKENS - 20)], BATCH, axis=0),
+        "input_ids": generator.integers(1000, 20000, (count, TOKENS)),
+        "attention_mask": np.ones((count, TOKENS)),
+        "token_type_ids": np.repeat([[0] * 20 + [1] * (TOKENS - 20)], count, axis=0),
     }
     return {name: values[name].astype(np.int64) for name in names}
 
 
-def runtimes(model: str) -> tuple[list[str], dict[str, Run]]:
-    names, int8 = onnx_runtime(MODELS / model / "model.onnx")
-    runs: dict[str, Run] = {"ONNX Runtime, int8": int8}
-    fp32 = FP32_GRAPHS[model]
+def opened(model: str) -> tuple[list[str], dict[str, Run], dict[str, float]]:
+    """Returns the names of a model's inputs, its graphs by the way they are run, and the seconds to open each."""
+    int8, fp32 = MODELS / model / "model.onnx", FP32_GRAPHS[model]
+    names, _ = onnx_runtime(int8)
+    ways: dict[str, Callable[[], Run]] = {"ONNX Runtime, int8": lambda: onnx_runtime(int8)[1]}
     if fp32.is_file():
-        runs["ONNX Runtime, fp32"] = onnx_runtime(fp32)[1]
+        ways["ONNX Runtime, fp32"] = lambda: onnx_runtime(fp32)[1]
     try:
-        runs["OpenVINO, the int8 graph"] = openvino(MODELS / model / "model.onnx", {})
+        import_openvino()
+        ways["OpenVINO, the int8 graph"] = lambda: openvino(int8, {})
         if fp32.is_file():
-            runs["OpenVINO, fp32"] = openvino(fp32, {"INFERENCE_PRECISION_HINT": "f32"})
-            runs["OpenVINO, bf16"] = openvino(fp32, {"INFERENCE_PRECISION_HINT": "bf16"})
+            ways["OpenVINO, fp32"] = lambda: openvino(fp32, {"INFERENCE_PRECISION_HINT": "f32"})
+            ways["OpenVINO, bf16"] = lambda: openvino(fp32, {"INFERENCE_PRECISION_HINT": "bf16"})
     except ImportError:
         print("OpenVINO is not installed and not timed")
-    return names, runs
+    runs, seconds = dict[str, Run](), dict[str, float]()
+    for name, way in ways.items():
+        begun = time.perf_counter()
+        runs[name] = way()
+        seconds[name] = time.perf_counter() - begun
+    return names, runs, seconds
 
 
-def compare(model: str) -> dict[str, Any]:
-    names, runs = runtimes(model)
-    inputs = sequences(names)
-    outputs = {name: run(inputs) for name, run in runs.items()}
+def medians(runs: dict[str, Run], inputs: graphs.Inputs) -> dict[str, float]:
+    """Returns the median milliseconds of each, all taking turns."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
             begun = time.perf_counter()
             run(inputs)
             seconds[name].append(time.perf_counter() - begun)
+    return {name: round(statistics.median(taken) * 1000, 1) for name, taken in seconds.items()}
+
+
+def compare(model: str) -> dict[str, Any]:
+    names, runs, opening = opened(model)
+    batch, single = sequences(names, BATCH), sequences(names, 1)
+    outputs = {name: run(batch) for name, run in runs.items()}
+    of_batch, of_single = medians(runs, batch), medians(runs, single)
     figures: dict[str, Any] = {
-        name: {"milliseconds": round(statistics.median(taken) * 1000, 1)} for name, taken in seconds.items()
+        name: {
+            "milliseconds": of_batch[name],
+            "one_sequence_ms": of_single[name],
+            "opening_s": round(opening[name], 2),
+        }
+        for name in runs
     }
     if (reference := outputs.get("ONNX Runtime, fp32")) is not None:
         for name, output in outputs.items():
@@ -99,15 +144,74 @@ def compare(model: str) -> dict[str, Any]:
     return figures
 
 
-def main() -> None:
-    figures: dict[str, Any] = {model: compare(model) for model in FP32_GRAPHS}
-    try:
-        from importlib.metadata import version
+def held_out(data: Path) -> list[tuple[str, Passage]]:
+    """Returns questions of the Wikipedia articles that the readers were not trained on, with their paragraphs."""
+    sys.path.insert(0, str(ROOT / "training"))
+    from examples import WIKIPEDIA, is_held_out, read_articles
+    from train import read_settings
 
-        figures["versions"] = {"onnxruntime": onnxruntime.__version__, "openvino": version("openvino")}
-    except ImportError:
-        figures["versions"] = {"onnxruntime": onnxruntime.__version__}
-    record.write("runtimes", figures)
+    settings, pairs = read_settings()["data"], []
+    for article in read_articles(data / "train.json.gz"):
+        for paragraph in article["paragraphs"]:
+            text = paragraph["context"]
+            if article["source"] in WIKIPEDIA and is_held_out(article["source"], article["title"], text, settings):
+                passage = Passage("d", article["title"], "", None, None, 0, len(text), text, 0.0)
+                pairs += [(qa["question"], passage) for qa in paragraph["qas"]]
+    return random.Random(QUESTIONS).sample(pairs, QUESTIONS)
+
+
+def reader(model: str, *, by_openvino: bool) -> WindowReader:
+    path = MODELS / model / "model.onnx"
+    session = graphs.bundled_session(model)
+    compiled = compiled_by_openvino(path, {}) if by_openvino else None
+
+    def run(inputs: graphs.Inputs) -> tuple[Logits, Logits]:
+        names = ["start_logits", "end_logits"]
+        start, end = session.run(names, inputs) if compiled is None else map(compiled(inputs).__getitem__, names)
+        return np.asarray(start), np.asarray(end)
+
+    tokenizer, names = graphs.bundled_tokenizer(model), [node.name for node in session.get_inputs()]
+    return WindowReader(tokenizer, run, names, fingerprint=model, pad_id=graphs.pad_id(tokenizer))
+
+
+def answers(data: Path) -> dict[str, Any]:
+    """Returns of each reader how often the best span, or its being better than "no answer", is another's."""
+    figures = {}
+    pairs = held_out(data)
+    for model in (SMALL, LARGE):
+        readers = [reader(model, by_openvino=by_openvino) for by_openvino in (False, True)]
+        found = [[best(one.read(question, [passage])) for question, passage in pairs] for one in readers]
+        both = list(zip(*found, strict=True))
+        figures[model] = {
+            "questions": len(pairs),
+            "other_span": sum((one.start, one.end) != (other.start, other.end) for one, other in both),
+            "other_side_of_no_answer": sum((margin(one) > 0) != (margin(other) > 0) for one, other in both),
+            "margin_off_median": round(
+                statistics.median(abs(margin(one) - margin(other)) for one, other in both), 3
+            ),
+        }
+    return figures
+
+
+def margin(span: Span) -> float:
+    return span.score - span.null_score
+
+
+def best(spans: list[Span]) -> Span:
+    return max(spans, key=margin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--answers", type=Path, help="the folder with train.json.gz")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {model: compare(model) for model in FP32_GRAPHS}
+    if arguments.answers:
+        figures["answers"] = answers(arguments.answers)
+    versions = {"onnxruntime": onnxruntime.__version__}
+    with suppress(ImportError):
+        versions["openvino"] = version("openvino")
+    record.write("runtimes", figures | {"versions": versions})
 
 
 if __name__ == "__main__":
