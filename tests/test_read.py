@@ -18,6 +18,7 @@ from epiqa.errors import ModelError
 from epiqa.ingest import read_document
 from epiqa.models import read_bundled
 from epiqa.read import Logits, Run, SecondLook, WindowReader, decode, load_reader, rerank_by_reading
+from epiqa.rerank import best_margins, reranked
 from epiqa.types import Passage, Reader, Span
 from fakes import make_passage
 
@@ -231,6 +232,34 @@ def test_a_passage_that_the_search_found_far_better_gets_the_second_look() -> No
     SecondLook(first, second, passages=1).read("What?", passages)
     SecondLook(first, second, passages=1).read("What?", ahead)
     assert second.has_read == ["2", "1"]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_stopping_early_chooses_what_reading_everything_chooses(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    passages = []
+    for number in range(8):
+        text = "none" if generator.random() < 0.2 else str(round(generator.normal(0, 7), 2))
+        passages.append(replace(make_passage(text, start=10 * number), score=float(generator.normal(1, 0.2))))
+    looks, at_once = int(generator.integers(1, 4)), int(generator.integers(1, 4))
+    first, second, everything = Margins("first@1"), Margins("second@2"), Margins("everything@1")
+    SecondLook(first, second, passages=looks, at_once=at_once).read("What?", passages)
+    ranked = reranked(passages, best_margins(everything.read("What?", passages)))
+    chosen = [passage.quote for passage in ranked if passage.quote != "none"][:looks]
+    assert sorted(second.has_read) == sorted(chosen)
+    by_score = sorted(passages, key=lambda passage: -passage.score)
+    assert first.has_read == [passage.quote for passage in by_score][: len(first.has_read)]
+
+
+def test_what_cannot_come_first_is_not_read() -> None:
+    first, second = Margins("first@1"), Margins("second@2")
+    scores = [1.5, 1.4, 1.2, 1.1]
+    passages = [
+        replace(make_passage(str(margin), start=10 * margin), score=score)
+        for margin, score in zip([6, 3, 12, 12], scores, strict=True)
+    ]
+    SecondLook(first, second).read("What?", passages)
+    assert (first.has_read, second.has_read) == (["6", "3"], ["6"])  # 1.5 + 0.12 > 1.2 + 0.24
 
 
 def test_reranking_by_two_readers_lets_the_second_order_the_first_three() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from tokenizers import Encoding, Tokenizer
 from epiqa import graphs
 from epiqa.errors import ModelError
 from epiqa.models import checksums
-from epiqa.rerank import best_margins, place_of, reranked
+from epiqa.rerank import PlaceOf, best_margins, combined, place_of, reranked
 from epiqa.types import Passage, Reader, Span
 
 Logits = NDArray[np.float32]
@@ -192,21 +192,36 @@ def _best_of_passage(spans: Sequence[Span], null_score: float) -> list[Span]:
 
 
 class SecondLook:
-    """Two readers as one: `first` reads all passages, `second` those few that are then the first, and decides."""
+    """Two readers as one: `first` reads passages, `second` those few that are then the first, and decides.
 
-    def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS) -> None:
+    The first one begins with the passages that the search found best, and stops where no other can come among the
+    few: what is found is what reading all of them would find.
+    """
+
+    def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS, at_once: int = 2) -> None:
         self.first = first
         self.second = second
         self._passages = passages
+        self._at_once = at_once
         self.fingerprint = f"{first.fingerprint}+{second.fingerprint}"
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the second reader's spans of the passages that the search and the first reader put first."""
-        margins = best_margins(self.first.read(question, passages))
-        found = reranked([passage for passage in passages if place_of(passage) in margins], margins)
-        chosen = {place_of(passage) for passage in found[: self._passages]}
+        waiting = sorted(passages, key=lambda passage: -passage.score)
+        read: list[Passage] = []
+        margins: dict[PlaceOf, float] = {}
+        while waiting and not self._is_settled(read, margins, combined(waiting[0])):
+            some, waiting = waiting[: self._at_once], waiting[self._at_once :]
+            margins |= best_margins(self.first.read(question, some))
+            read += [passage for passage in some if place_of(passage) in margins]
+        chosen = {place_of(passage) for passage in reranked(read, margins)[: self._passages]}
         spans = self.second.read(question, [passage for passage in passages if place_of(passage) in chosen])
         return [replace(span, first_margin=margins[place_of(span.passage)]) for span in spans]
+
+    def _is_settled(self, read: Sequence[Passage], margins: Mapping[PlaceOf, float], most: float) -> bool:
+        """Tells whether a passage that comes to `most` would not be among the few; of equals, the first stays."""
+        best = sorted((combined(passage, margins[place_of(passage)]) for passage in read), reverse=True)
+        return len(best) >= self._passages and best[self._passages - 1] >= most
 
 
 def rerank_by_reading(question: str, passages: Sequence[Passage], reader: Reader) -> list[Passage]:
