@@ -42,13 +42,18 @@ class OnnxEmbedder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Returns float32, shape (texts, 384), rows of length 1.
 
-        Texts are run in batches of like length. The int8 graph scales activations over a batch, so a
-        vector depends a little on its neighbours (cosine above 0.99); the same texts give the same vectors.
+        The same texts give the same vectors, and a graph without an attention mask gives a text the same
+        vector whatever it is computed with.
         """
         encodings = self._tokenizer.encode_batch(list(texts))
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        for rows, inputs in graphs.batches(encodings, BATCH_TEXTS, names=("input_ids", "attention_mask")):
-            vectors[rows] = self._session.run(["embedding"], inputs)[0]
+        names = graphs.input_names(self._session)
+        for rows, found in graphs.run_batches(self._run, encodings, BATCH_TEXTS, names=names):
+            vectors[rows] = found
+        return vectors
+
+    def _run(self, inputs: graphs.Inputs) -> Vectors:
+        vectors: Vectors = self._session.run(["embedding"], inputs)[0]
         return vectors
 
 

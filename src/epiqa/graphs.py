@@ -1,9 +1,17 @@
-"""ONNX Runtime for embedder and reader: sessions, tokenizers, and batches of texts of like length."""
+"""ONNX Runtime for embedder and reader: sessions, tokenizers, and batches of texts of like length.
+
+A graph that takes no attention mask knows no padding: it reads one sequence at a time. Each is then computed on one
+core, several of them side by side, so that nothing that is found in a text depends, to the bit, on the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
@@ -14,17 +22,22 @@ from epiqa.errors import ModelError
 from epiqa.models import read_bundled
 
 Inputs = dict[str, NDArray[np.int64]]
+Outputs = TypeVar("Outputs")
 
-_ENCODING_FIELDS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+MASK = "attention_mask"
+
+_ENCODING_FIELDS = {"input_ids": "ids", MASK: "attention_mask", "token_type_ids": "type_ids"}
 
 
 def session(graph: bytes, source: str) -> onnxruntime.InferenceSession:
-    """Opens a graph on the CPU; `source` names it in errors.
+    """Opens a graph on the CPU, on one core when it reads a sequence at a time; `source` names it in errors.
 
     Raises ModelError when the bytes are no graph that ONNX Runtime can run.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # The number of threads is to be said before the graph is parsed, so its bytes are asked for the input's name.
+    options.intra_op_num_threads = 0 if MASK.encode() in graph else 1
     # A thread that waits for its share of a graph's next step would spin: a fifth of the processor's time, and
     # several questions at once would wait for each other.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -32,6 +45,10 @@ def session(graph: bytes, source: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base
         raise ModelError(f"{source} is not a graph that ONNX Runtime can run: {error}") from error
+
+
+def input_names(session: onnxruntime.InferenceSession) -> tuple[str, ...]:
+    return tuple(node.name for node in session.get_inputs())
 
 
 def bundled_session(model: str) -> onnxruntime.InferenceSession:
@@ -57,6 +74,33 @@ def read_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_str(path.read_text("utf-8"))
     except Exception as error:  # tokenizers raises plain Exception
         raise ModelError(f"{path} is not a tokenizer file ({error})") from error
+
+
+def run_batches(
+    run: Callable[[Inputs], Outputs],
+    encodings: Sequence[Encoding],
+    size: int,
+    *,
+    names: Sequence[str],
+    pad_id: int = 0,
+) -> Iterator[tuple[list[int], Outputs]]:
+    """Yields what `run` makes of up to `size` encodings at a time, longest first, with their positions.
+
+    Without a mask among the graph's inputs it is one at a time, and as many side by side as there are cores.
+    """
+    if MASK in names:
+        for rows, inputs in batches(encodings, size, names=names, pad_id=pad_id):
+            yield rows, run(inputs)
+        return
+    alone = list(batches(encodings, 1, names=names))
+    outputs = _threads().map(run, [inputs for _, inputs in alone]) if len(alone) > 1 else (run(i) for _, i in alone)
+    yield from zip([rows for rows, _ in alone], outputs, strict=True)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Returns the threads for sequences, as many as this process may use cores; all graphs share them."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="epiqa-graph")
 
 
 def batches(

@@ -138,8 +138,8 @@ class WindowReader:
 
     def _logits(self, windows: Sequence[Encoding]) -> list[tuple[Logits, Logits]]:
         found: list[tuple[Logits, Logits]] = [(np.empty(0, np.float32),) * 2] * len(windows)
-        for rows, inputs in graphs.batches(windows, BATCH_WINDOWS, names=self._input_names, pad_id=self._pad_id):
-            starts, ends = self._run(inputs)
+        read = graphs.run_batches(self._run, windows, BATCH_WINDOWS, names=self._input_names, pad_id=self._pad_id)
+        for rows, (starts, ends) in read:
             for row, start, end in zip(rows, starts, ends, strict=True):
                 length = len(windows[row])
                 found[row] = start[:length], end[:length]
@@ -275,7 +275,7 @@ def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, di
         start, end = session.run(["start_logits", "end_logits"], inputs)
         return start, end
 
-    names = [node.name for node in session.get_inputs()]
+    names = graphs.input_names(session)
     return WindowReader(tokenizer, run, names, fingerprint=f"onnx@{digest[:16]}", pad_id=graphs.pad_id(tokenizer))
 
 
