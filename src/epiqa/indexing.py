@@ -160,10 +160,11 @@ def remove_document(name: str, index: AnyPath = "index") -> None:
     Raises EpiQAError when there is neither.
     """
     Index.open(Path(index)).close()
+    path = printable(name)
     with IndexWriter(Path(index)) as writer:
         with writer.translated():
             is_removed = writer.remove(normalise(name)) or any(
-                writer.sources.forget_unread(path) for path in dict.fromkeys((name, os.path.normpath(name)))
+                writer.sources.forget_unread(way) for way in dict.fromkeys((path, os.path.normpath(path)))
             )
         if not is_removed:
             raise EpiQAError(
