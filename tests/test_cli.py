@@ -585,8 +585,8 @@ def test_sections_notes_and_unread_files_are_shown(run: Run, own_index: Path, tm
         shutil.copy(Path(__file__).parent / "data" / "formats" / name, tmp_path)
     (tmp_path / "a.csv").write_text("town,harbour master\nDandong,Ann Lee\n")
     result = run("index", tmp_path / "a.csv", *sorted(tmp_path.glob("*.pdf")), "--index", own_index)
-    note = "no text on page 2 of 3, which may be scans: epiqa index --ocr reads those"
-    reason = "has no text on any page (page 1): it may be a scan: epiqa index --ocr reads those"
+    note = "no text on page 2 of 3, which may be scans (epiqa index --ocr reads those)"
+    reason = "has no text on any page (page 1): it may be a scan (epiqa index --ocr reads those)"
     assert f"note {tmp_path / 'chromium-pages.pdf'}: {note}\n" in result.err
     assert f"skipped {tmp_path / 'chromium-scan.pdf'}: {reason}\n" in result.err
     listing = run("documents", "--index", own_index).out
@@ -743,7 +743,8 @@ def test_evaluate_prints_and_writes_the_measures(
 ) -> None:
     file, report = tmp_path / "measures.json", tmp_path / "report.html"
     code, out, err = run("evaluate", questions, "--index", seeds_index, "--json", file, "--report", report)
-    assert (code, err.strip()) == (0, "")
+    complaints = [line for line in err.splitlines() if " questions, " not in line]  # of a slow run's progress
+    assert (code, complaints) == (0, [])
     measures = json.loads(file.read_text())
     assert (measures["questions"], measures["answerable"]) == (2, 1)
     assert measures["exact_match"] == measures["f1"] == measures["no_answer_accuracy"] == 1

@@ -93,7 +93,7 @@ def test_the_page_of_a_pdf_comes_to_the_citation(tmp_path: Path) -> None:
     at = passage.start + passage.quote.index("ferries")
     assert (passage.page, passage.place(at).page) == (1, 3)
     assert [document.note for document in qa.documents()] == [
-        "no text on page 2 of 3, which may be scans: epiqa index --ocr reads those"
+        "no text on page 2 of 3, which may be scans (epiqa index --ocr reads those)"
     ]
 
 

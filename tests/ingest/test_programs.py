@@ -52,7 +52,7 @@ def test_the_text_of_a_pdf_comes_line_by_line(name: str) -> None:
 
 def test_a_page_without_text_is_noted() -> None:
     document = read_document(DATA / "chromium-pages.pdf")
-    assert document.note == "no text on page 2 of 3, which may be scans: epiqa index --ocr reads those"
+    assert document.note == "no text on page 2 of 3, which may be scans (epiqa index --ocr reads those)"
     assert [document.text[start:].split("\n")[0][:14] for start in document.pages] == [
         "The first page",
         "The last page ",

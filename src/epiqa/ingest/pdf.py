@@ -80,7 +80,7 @@ def _why(failure: str, guess: str) -> str:
     """Returns what is to be said of pages without text."""
     if failure:
         return f", and text recognition failed ({failure})"
-    return ", and text recognition sees none" if is_asked_for() else f"{guess}: epiqa index --ocr reads those"
+    return ", and text recognition sees none" if is_asked_for() else f"{guess} (epiqa index --ocr reads those)"
 
 
 def _without(pages: list[str]) -> list[int]:
