@@ -18,6 +18,7 @@ import pytest
 from epiqa import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.index import IndexWriter, verify
+from epiqa.ingest import LEADS_OUT
 from epiqa.watch import watch_paths
 from fakes import WordEmbedder
 
@@ -51,7 +52,7 @@ class Child:
         for line in stream:
             self.lines.put(line.rstrip("\n"))
 
-    def line(self, start: str, timeout_s: float = 60.0) -> str:
+    def line(self, start: str, timeout_s: float = 300.0) -> str:
         """Waits for a line that begins so."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -120,6 +121,8 @@ def test_watch_follows_the_files(folder: Path, tmp_path: Path, children: list[Ch
     (folder / "bad.csv").write_bytes(b"a\0b")
     assert child.line("skipped").startswith(f"skipped {folder / 'bad.csv'}: is not text")
     (folder / "bad.csv").unlink()
+    (folder / "out").symlink_to(tmp_path)
+    assert child.line("skipped") == f"skipped {folder / 'out'}: {LEADS_OUT}"
     (folder / "sub").rename(tmp_path / "away")
     assert child.line("removed") == f"removed {folder / 'sub' / 'c.csv'}"
     generation = EpiQA.open(index).info.generation

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from epiqa.errors import EpiQAError, IndexBusyError
+from epiqa.errors import EpiQAError, IndexBusyError, IngestError
 from epiqa.indexing import AnyPath, update_files
-from epiqa.ingest import Root, find_files, is_read, printable, roots_of
+from epiqa.ingest import LEADS_OUT, Root, find_files, is_read, leads_out, printable, roots_of
 from epiqa.types import Chunking, Embedder, IndexReport
 from epiqa.update import OnProgress
 
@@ -69,13 +69,14 @@ def watch_paths(
                 )
         waiting.note(changed)
         due = waiting.take()
-        files, gone = waiting.sorted(due)
-        if not (files or gone):
+        files, gone, wrong = waiting.sorted(due)
+        if not (files or gone or wrong):
             continue
         try:
             report = update_files(
                 files,
                 index,
+                errors=wrong,
                 embedder=embedder,
                 chunking=chunking,
                 ocr=ocr,
@@ -140,13 +141,17 @@ class _Waiting:
             del self._due[name]
         return due
 
-    def sorted(self, due: Sequence[str]) -> tuple[list[Path], list[str]]:
-        """Returns the files to look at, and the names of files and folders that are gone."""
+    def sorted(self, due: Sequence[str]) -> tuple[list[Path], list[str], list[IngestError]]:
+        """Returns the files to look at, the names of files and folders that are gone, and links that lead out."""
         files: dict[Path, None] = {}
         gone: list[str] = []
+        wrong: list[IngestError] = []
         for name in due:
             root = self._root_above(name)
             assert root is not None
+            if leads_out(name, root.real) and not root.is_file:
+                wrong.append(IngestError(printable(root.shown(name)), LEADS_OUT))
+                continue
             if Path(name).is_dir():
                 self._folders |= {folder for folder, _, _ in os.walk(name)}
                 found, _ = find_files([root.shown(name)], leave_out=self._index)
@@ -158,7 +163,7 @@ class _Waiting:
                     gone.append(name)
             # A link is covered if what it leads to is.
             files |= dict.fromkeys(path for path in found if root.covers(os.path.realpath(path)))
-        return list(files), gone
+        return list(files), gone, wrong
 
     def news(self, files: Sequence[Path], report: IndexReport) -> IndexReport | None:
         """Returns what was not told before, None if nothing; files that could not be read are tried again."""

@@ -14,7 +14,7 @@ from epiqa.ingest.documents import (
     read_document,
     read_documents,
 )
-from epiqa.ingest.find import find_files, printable
+from epiqa.ingest.find import LEADS_OUT, find_files, leads_out, printable
 from epiqa.ingest.formats import is_read
 from epiqa.ingest.parsed import normalise
 from epiqa.ingest.recognition import find_tesseract
@@ -22,6 +22,7 @@ from epiqa.ingest.sandbox import Sandbox
 from epiqa.ingest.scope import Root, roots_of
 
 __all__ = [
+    "LEADS_OUT",
     "OpenFile",
     "Root",
     "Sandbox",
@@ -30,6 +31,7 @@ __all__ = [
     "find_files",
     "find_tesseract",
     "is_read",
+    "leads_out",
     "location_of",
     "make_document",
     "normalise",

@@ -15,6 +15,8 @@ from epiqa.ingest.formats import format_of, not_read
 # What moves the cursor, ends a line, or turns the direction of what is shown after it.
 _TRICKS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+LEADS_OUT = "is a link that leads out of the folder: name its target"
+
 
 def printable(path: str | os.PathLike[str]) -> str:
     """Returns a path as valid Unicode that shows as it is.
@@ -81,7 +83,7 @@ def _in_folder(top: Path, leave_out: str | None) -> tuple[list[Path], list[Inges
     def note_unreadable(error: OSError) -> None:
         errors.append(IngestError(printable(error.filename), error.strerror or str(error)))
 
-    root = os.path.join(os.path.realpath(top), "")  # noqa: PTH118  (a Path would drop the last slash)
+    root = os.path.realpath(top)
     for folder, subfolders, names in os.walk(top, onerror=note_unreadable):
         subfolders[:] = sorted(
             name
@@ -89,14 +91,18 @@ def _in_folder(top: Path, leave_out: str | None) -> tuple[list[Path], list[Inges
             if not name.startswith(".") and os.path.realpath(Path(folder, name)) != leave_out
         )
         paths = [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
-        found += [path for path in paths if not _leads_out(path, root)]
+        found += [path for path in paths if not leads_out(path, root)]
         errors += [
-            IngestError(printable(path), "is a link that leads out of the folder: name its target")
+            IngestError(printable(path), LEADS_OUT)
             for path in (*(Path(folder, name) for name in subfolders), *paths)
-            if _leads_out(path, root)
+            if leads_out(path, root)
         ]
     return found, errors
 
 
-def _leads_out(path: Path, root: str) -> bool:
-    return path.is_symlink() and not os.path.join(os.path.realpath(path), "").startswith(root)  # noqa: PTH118
+def leads_out(path: str | os.PathLike[str], folder: str) -> bool:
+    """Tells whether a path is a link to something outside of a folder, whose absolute name has no links."""
+    if not Path(path).is_symlink():
+        return False
+    target = os.path.realpath(path)
+    return target != folder and not target.startswith(os.path.join(folder, ""))  # noqa: PTH118  (for its last slash)
