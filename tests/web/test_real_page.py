@@ -155,6 +155,22 @@ def test_a_question_set_is_added_run_and_reported(tab: Visit, tmp_path: Path) ->
     assert "EpiQA on few.csv" in Path(saved.value.path()).read_text(encoding="utf-8")
 
 
+def test_an_evaluation_is_stopped_and_another_one_runs(tab: Visit, tmp_path: Path) -> None:
+    many, few = tmp_path / "many.csv", tmp_path / "one.csv"
+    many.write_text("question,answer\n" + f"{QUESTION},Tan Zuojun\n" * 5000, encoding="utf-8")
+    few.write_text(f"question,answer\n{QUESTION},Tan Zuojun\n", encoding="utf-8")
+    tab.open_tab("Evaluate")
+    for file in (many, few):
+        tab.page.locator("#epiqa-question-set-file input[type=file]").set_input_files(file)
+        tab.page.wait_for_function(f"document.querySelector('#epiqa-question-set input').value === '{file.name}'")
+        tab.page.get_by_role("button", name="Run", exact=True).click()
+        if file == many:
+            tab.page.locator("#epiqa-evaluation progress[max]").wait_for()
+            tab.page.get_by_role("button", name="Stop", exact=True).click()
+            tab.page.get_by_text("Stopped. Nothing was measured.").wait_for()
+    tab.page.get_by_text("one.csv: 1 question in").wait_for()
+
+
 def test_a_program_adds_and_removes(address: str, tmp_path: Path) -> None:
     gradio_client = pytest.importorskip("gradio_client")
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False)

@@ -58,8 +58,9 @@ def test_the_panel_shows_the_document_with_the_quote_marked(tmp_path: Path) -> N
         '<a class="epiqa-link" href="original/d1" download>Download the original file</a></p></div>'
         '<div class="epiqa-document">'
         '<div class="epiqa-body" dir="auto" data-document="d1" data-start="0" contenteditable="true" '
-        'role="textbox" aria-multiline="true" aria-readonly="true" inputmode="none" spellcheck="false" '
-        'autocorrect="off" aria-describedby="epiqa-keys" aria-label="Text of the document">On May 9th, '
+        'tabindex="0" role="textbox" aria-multiline="true" aria-readonly="true" inputmode="none" '
+        'spellcheck="false" autocorrect="off" aria-describedby="epiqa-keys" aria-label="Text of the document">'
+        "On May 9th, "
         '<mark class="epiqa-current">four people</mark> tested positive. Response began. Then more.</div></div>'
         '<p id="epiqa-keys" class="epiqa-unseen">The arrow keys move through the text; with Shift, they mark the '
         'right answer; Enter goes on to save it.</p><p class="epiqa-marked epiqa-unseen" role="status" '

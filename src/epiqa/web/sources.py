@@ -212,8 +212,8 @@ def _text(
 
 # A text that can be edited has a caret, which keys move and screen readers follow; the script lets nothing change.
 _MARKABLE: Final = (
-    'contenteditable="true" role="textbox" aria-multiline="true" aria-readonly="true" inputmode="none" '
-    'spellcheck="false" autocorrect="off" aria-describedby="epiqa-keys"'
+    'contenteditable="true" tabindex="0" role="textbox" aria-multiline="true" aria-readonly="true" '
+    'inputmode="none" spellcheck="false" autocorrect="off" aria-describedby="epiqa-keys"'
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-# Gradio lets rules inside of @media reach only what is below the page's head: of the frame around it, none.
+# Gradio lets rules inside of @media reach only what is below the page's head: of the frame around it, none. And it
+# cuts their selectors at every comma: with :is(a, b) there, a rule outweighs those after it.
 CSS = """
 footer, .message-buttons { display: none !important; }
 .main.fillable {
@@ -71,6 +72,9 @@ footer, .message-buttons { display: none !important; }
   color: var(--epiqa-link);
 }
 .epiqa-open cite { font-style: normal; font-weight: 600; text-decoration: underline; text-underline-offset: .15em; }
+:is(.epiqa-open cite, .epiqa-head .epiqa-title, .epiqa-table th > span[dir]) {
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden;
+}
 .epiqa-place > span + span::before { content: "·"; margin: 0 .4em; }
 .epiqa-date, .epiqa-path, .epiqa-section { unicode-bidi: isolate; }
 .epiqa-path { font-family: var(--font-mono); font-size: .8rem; overflow-wrap: anywhere; }
@@ -123,7 +127,7 @@ footer, .message-buttons { display: none !important; }
 .epiqa-table th .epiqa-path { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
 .epiqa-table td { font-variant-numeric: tabular-nums; }
 .epiqa-table thead th, .epiqa-date { white-space: nowrap; }
-.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; min-width: 17rem; }
+.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; min-width: min(24rem, 30vw); }
 .epiqa-actions details[open] { flex-basis: 100%; }
 .epiqa-unread { color: var(--body-text-color-subdued); }
 .epiqa-uploads { list-style: none; margin: .5rem 0 0; padding: 0; }
@@ -178,8 +182,13 @@ progress:indeterminate {
   #epiqa-tabs .tab-container button { padding-inline: .5rem; }
 }
 @media (max-width: 999px) {
-  .epiqa-table:not(.epiqa-measures) :is(thead, caption) { position: absolute; clip-path: inset(50%); width: 1px; }
-  .epiqa-table:not(.epiqa-measures) :is(tbody, tr, th, td) { display: block; border: 0; padding: .15rem 0; }
+  .epiqa-table:not(.epiqa-measures) thead, .epiqa-table:not(.epiqa-measures) caption {
+    position: absolute; clip-path: inset(50%); width: 1px;
+  }
+  .epiqa-table:not(.epiqa-measures) tbody, .epiqa-table:not(.epiqa-measures) tr,
+  .epiqa-table:not(.epiqa-measures) th, .epiqa-table:not(.epiqa-measures) td {
+    display: block; border: 0; padding: .15rem 0;
+  }
   .epiqa-table:not(.epiqa-measures) tr { border-bottom: 1px solid var(--border-color-primary); padding: .6rem 0; }
   .epiqa-table td[data-column]::before {
     content: attr(data-column) ": "; color: var(--body-text-color-subdued);

@@ -235,6 +235,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "preparing": ("Reading the questions and opening the index …", "正在读取问题并打开索引……"),
     "stopped": ("Stopped. Nothing was measured.", "已停止，没有结果。"),
     "report": ("Download the report", "下载报告"),
+    "evaluated_one": ("{name}: {count} question in {seconds} seconds", "{name}：{count} 个问题，用时 {seconds} 秒"),
     "evaluated": ("{name}: {count} questions in {seconds} seconds", "{name}：{count} 个问题，用时 {seconds} 秒"),
     "measure": ("Measure", "指标"),
     "value": ("Value", "数值"),

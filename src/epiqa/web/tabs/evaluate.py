@@ -52,7 +52,7 @@ def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
     report = gr.DownloadButton(label("report"), visible=False, elem_id="epiqa-report")
     evaluating = Evaluating(qa)
 
-    page.load(evaluating.intro, None, [intro, chosen], **QUIET)
+    page.load(evaluating.intro, None, [intro, chosen, result], **QUIET)
     chosen.focus(evaluating.choices, chosen, chosen, **QUIET)
     file.upload(evaluating.keep, file, [file, chosen, result], **QUIET)
     run.click(
@@ -68,13 +68,13 @@ class Evaluating:
         self.qa = qa
         self._run: Run | None = None
 
-    def intro(self, request: gr.Request) -> tuple[str, Any]:
+    def intro(self, request: gr.Request) -> tuple[str, Any, str]:
         """Says what the tab is for, and lists the question sets."""
         language = language_of(request)
-        said = f'<p class="epiqa-note">{text(say(language, "evaluate_intro"))}</p>'
-        if not question_sets(self.qa.directory):
-            said += f'<p class="epiqa-empty">{text(say(language, "no_question_set"))}</p>'
-        return said, self.choices(None, request)
+        said = text(say(language, "evaluate_intro"))
+        none = "" if question_sets(self.qa.directory) else text(say(language, "no_question_set"))
+        empty = f'<p class="epiqa-empty">{none}</p>' if none else ""
+        return f'<p class="epiqa-note">{said}</p>', self.choices(None, request), empty
 
     def choices(self, chosen: str | None, request: gr.Request) -> Any:
         """Lists the question sets as they are now."""
