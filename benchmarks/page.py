@@ -38,7 +38,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 TIMEOUT_MS = 120_000
 
-# Answer and source come in one message. What a frame finds in the page is drawn when the next one begins.
+# Answer and source come in one message. What stands in the page at the beginning of a frame is drawn at the next.
 WATCH = """
 () => {
   const replies = () => document.querySelectorAll("#epiqa-chat .epiqa-answer");
@@ -47,13 +47,15 @@ WATCH = """
   document.querySelector("#epiqa-question textarea").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     const begun = event.timeStamp;
-    const look = () => {
+    const observer = new MutationObserver(() => {
       const shown = replies();
       const reply = shown[shown.length - 1];
-      if (shown.length <= before || !reply.getBoundingClientRect().height) return requestAnimationFrame(look);
-      requestAnimationFrame((now) => { window.waited = { ms: now - begun, state: reply.dataset.state }; });
-    };
-    requestAnimationFrame(look);
+      if (shown.length <= before || !reply.getBoundingClientRect().height) return;
+      observer.disconnect();
+      const done = (now) => { window.waited = { ms: now - begun, state: reply.dataset.state }; };
+      requestAnimationFrame(() => requestAnimationFrame(done));
+    });
+    observer.observe(document.body, { childList: true, subtree: true });
   }, { once: true });
 }
 """

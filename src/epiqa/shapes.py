@@ -61,7 +61,7 @@ class IndexJson(TypedDict):
     chunks: Annotated[int, "How many passages these are cut into."]
 
 
-class AnswerJson(TypedDict):
+class ReplyJson(TypedDict):
     """What a question came to."""
 
     question: Annotated[str, "The question, as it was asked."]
@@ -69,6 +69,11 @@ class AnswerJson(TypedDict):
     text: Annotated[str | None, "The answer, to the letter, or null when the documents don't answer."]
     confidence: Confidence
     answers: Annotated[list[AnswerRowJson], "The answer at each of its places, then other possible ones."]
+
+
+class AnswerJson(ReplyJson):
+    """What a question came to, how long it took, and what was asked."""
+
     timings_ms: TimingsJson
     index: IndexJson
 
@@ -111,6 +116,11 @@ class AddedJson(TypedDict):
 
 
 def answer_json(answer: Answer, info: IndexInfo) -> AnswerJson:
+    """Returns an answer of an index."""
+    return {**reply_json(answer), "timings_ms": _timings(answer), "index": index_json(info)}
+
+
+def reply_json(answer: Answer) -> ReplyJson:
     """Returns an answer; candidates of a question that is not answered are held back."""
     return {
         "question": answer.question,
@@ -122,8 +132,6 @@ def answer_json(answer: Answer, info: IndexInfo) -> AnswerJson:
             for candidate in (answer.candidates if answer.is_answered else ())
             for citation in candidate.citations
         ],
-        "timings_ms": _timings(answer),
-        "index": index_json(info),
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from epiqa.types import Candidate, DocumentDate
+from epiqa.cli.show import answer_as_json
+from epiqa.types import Candidate, DocumentDate, IndexInfo
 from epiqa.web.conversation import (
     EXCERPT_CHARACTERS,
     MAX_TURNS,
@@ -25,7 +26,7 @@ from web.test_render import ANSWER, CITATION, PASSAGE, UNANSWERED
 
 TURNS = [
     Turn("How many?", ANSWER, documents=3, verdict="right"),
-    Turn("Who?", shortened(UNANSWERED), documents=3, unread=1),
+    Turn("Who?", shortened(UNANSWERED), documents=3, unread=1, unread_files=("<scan>.pdf",)),
     Turn(" ", error="the question is empty"),
 ]
 
@@ -102,9 +103,12 @@ def test_a_conversation_is_exported_as_markdown_and_json() -> None:
         "> — Video Conference, 2022-05-11 13:00, notices/004.txt (0.82)\n\n"
         "## Who?\n\nThe documents don't answer this.\n\n## " + " \n\nthe question is empty\n"
     )
-    exported = json.loads(export_json(TURNS))
-    assert exported == json.loads(json.dumps([dataclasses.asdict(turn) for turn in TURNS]))
-    assert exported[0]["answer"]["citations"][0]["path"] == "notices/004.txt"
+    answered, unanswered, error = json.loads(export_json(TURNS))
+    in_the_shell = answer_as_json(ANSWER, IndexInfo("1", 3, 5, "e", 1))
+    assert answered == {name: in_the_shell[name] for name in answered if name != "verdict"} | {"verdict": "right"}
+    assert list(answered) == ["question", "is_answered", "text", "confidence", "answers", "verdict"]
+    assert (unanswered["text"], unanswered["answers"], unanswered["verdict"]) == (None, [], None)
+    assert error == {"question": " ", "error": "the question is empty", "verdict": None}
 
 
 def test_markdown_shows_a_citation_to_the_letter() -> None:

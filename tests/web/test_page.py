@@ -90,7 +90,10 @@ def test_a_click_on_a_citation_shows_its_quote_and_the_places_before_and_after(t
 def test_no_answer_says_so_and_shows_the_nearest_passages_which_open(tab: Visit) -> None:
     answer = tab.ask(UNANSWERABLE)
     assert answer.locator(".epiqa-text").inner_text() == "The documents don't answer this."
-    assert "3 documents were searched. 1 file had no text that could be read, and was not." in answer.inner_text()
+    assert (
+        "3 documents were searched. 1 file had no text that could be read, and was not (scan.pdf)."
+        in answer.inner_text()
+    )
     assert answer.locator("figure").count() == 3
     assert answer.locator("mark, details").count() == 0
     answer.locator(".epiqa-open").nth(1).click()
@@ -167,7 +170,9 @@ def test_a_conversation_is_exported(tab: Visit) -> None:
     assert "**Tan Zuojun**" in exported
     with tab.page.expect_download() as saved:
         tab.page.get_by_role("button", name="Export as JSON").click()
-    assert json.loads(Path(saved.value.path()).read_text(encoding="utf-8"))[0]["question"] == ANSWERED
+    (turn,) = json.loads(Path(saved.value.path()).read_text(encoding="utf-8"))
+    assert (turn["question"], turn["text"], turn["verdict"]) == (ANSWERED, "Tan Zuojun", None)
+    assert turn["answers"][0]["citation"]["path"] == "002_4240fd80c429d22d.txt"
 
 
 def test_a_filter_shows_as_a_chip_and_is_obeyed_until_it_is_removed(tab: Visit) -> None:

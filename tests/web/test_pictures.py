@@ -89,7 +89,7 @@ def opened(browser: Browser, address: str, width: int, height: int, **context: A
 
 
 def test_an_answer_with_its_source_open(browser: Browser, address: str, pictures: Path) -> None:
-    tab = opened(browser, address, 1280, 800)
+    tab = opened(browser, address, 1280, 860)
     assert tab.ask(ANSWERED).get_attribute("data-state") == "answered"
     tab.source().wait_for()
     assert tab.is_source_in_view()

@@ -146,6 +146,8 @@ def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passag
         f'nearest passages, which may help:</p><figure class="epiqa-citation"><blockquote dir="auto">{TEXT} …'
         f"</blockquote><figcaption>{opens(0)}{place}</figcaption></figure>{VERDICT}</section>"
     )
+    named = rendered(UNANSWERED, unread=4, unread_files=("<a>.pdf", "b.pdf", "c.pdf"))
+    assert "and were not (&lt;a&gt;.pdf, b.pdf, c.pdf, …). The nearest" in named
     assert "<p>3 documents were searched.</p>" in rendered(dataclasses.replace(UNANSWERED, passages=()))
 
 

@@ -7,18 +7,21 @@ written is left out.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
 from epiqa.answer import held_back
+from epiqa.shapes import reply_json, with_path
 from epiqa.types import Answer, Candidate, Citation, DocumentDate, Passage
 from epiqa.web.quote import as_markdown, markdown_text
 from epiqa.web.texts import Language, say
 
 MAX_TURNS = 20
 NEAREST_PASSAGES = 3
+MAX_UNREAD_FILES = 3
 EXCERPT_CHARACTERS = 240
 
 Verdict = Literal["right", "wrong"]
@@ -29,8 +32,8 @@ _Value = TypeVar("_Value")
 class Turn:
     """A question with its answer, or with the reason why there is none.
 
-    `documents` were searched, `unread` files could not be. Of the answer's passages the nearest are kept, cut to
-    excerpts, and only where it found nothing.
+    `documents` were searched; `unread` files could not be, the first of which are `unread_files`. Of the answer's
+    passages the nearest are kept, cut to excerpts, and only where it found nothing.
     """
 
     question: str
@@ -38,6 +41,7 @@ class Turn:
     error: str | None = None
     documents: int = 0
     unread: int = 0
+    unread_files: tuple[str, ...] = ()
     verdict: Verdict | None = None
 
     @property
@@ -97,8 +101,20 @@ def export_markdown(conversation: Sequence[Turn], language: Language) -> str:
 
 
 def export_json(conversation: Sequence[Turn]) -> str:
-    """Returns the conversation as JSON, as `epiqa ask --json` has its answers, as far as they are kept."""
-    return json.dumps([asdict(turn) for turn in conversation], ensure_ascii=False, indent=2) + "\n"
+    """Returns the conversation as JSON: of each turn what `epiqa ask --json` prints, as far as it is kept, or its
+    `error`, and the `verdict`."""
+    turns = [
+        (with_path(reply_json(turn.answer)) if turn.answer else {"question": turn.question, "error": turn.error})
+        | {"verdict": turn.verdict}
+        for turn in conversation
+    ]
+    return json.dumps(turns, ensure_ascii=False, indent=2) + "\n"
+
+
+def download_link(name: str, kind: str, content: str) -> str:
+    """Returns a link that saves a file as soon as the page's script sees it."""
+    data = base64.b64encode(content.encode("utf-8", "replace")).decode()
+    return f'<a download="{name}" href="data:{kind};charset=utf-8;base64,{data}">{name}</a>'
 
 
 def _excerpt(passage: Passage) -> Passage:
@@ -121,6 +137,7 @@ def _turn(value: Mapping[str, Any]) -> Turn:
         error=_optional_is(str, value["error"]),
         documents=_is(int, value["documents"]),
         unread=_is(int, value["unread"]),
+        unread_files=tuple(_is(str, name) for name in value.get("unread_files", ())[:MAX_UNREAD_FILES]),
         verdict=cast(Verdict | None, verdict),
     )
 

@@ -91,7 +91,7 @@ class _Reply:
         answer, turn = self.answer, self.turn
         searched = self._say("searched", count=turn.documents)
         if turn.unread:
-            searched += f" {self._say('without_text', count=turn.unread)}"
+            searched += f" {self._say('without_text', count=turn.unread, files=self._unread())}"
         nearest = f" {self._say('nearest')}" if answer.passages else ""
         parts = [f'<p class="epiqa-text">{self._say("no_answer")}</p>', f"<p>{searched}{nearest}</p>"]
         for place, passage in enumerate(answer.passages):
@@ -99,6 +99,11 @@ class _Reply:
         if held_back(answer):
             parts.append(fold(self._say("held_back"), self._candidates(0, 1, len(answer.passages))))
         return "".join([*parts, self._verdict()])
+
+    def _unread(self) -> str:
+        """Returns the first of the files that could not be read, for a sentence."""
+        files = self.turn.unread_files
+        return f" ({', '.join(files)}{', …' if self.turn.unread > len(files) else ''})" if files else ""
 
     def _say(self, key: str, **values: object) -> str:
         return text(say(self.language, key, **values))

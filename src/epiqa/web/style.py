@@ -127,7 +127,7 @@ footer, .message-buttons { display: none !important; }
 .epiqa-table th .epiqa-path { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
 .epiqa-table td { font-variant-numeric: tabular-nums; }
 .epiqa-table thead th, .epiqa-date { white-space: nowrap; }
-.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; min-width: min(24rem, 30vw); }
+.epiqa-actions { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; min-width: min(26rem, 32vw); }
 .epiqa-actions details[open] { flex-basis: 100%; }
 .epiqa-unread { color: var(--body-text-color-subdued); }
 .epiqa-uploads { list-style: none; margin: .5rem 0 0; padding: 0; }

@@ -71,12 +71,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "searched": ("{count} documents were searched.", "搜索了 {count} 份文档。"),
     "searched_one": ("{count} document was searched.", "搜索了 {count} 份文档。"),
     "without_text": (
-        "{count} files had no text that could be read, and were not.",
-        "另有 {count} 个文件没有可读的文本，未被搜索。",
+        "{count} files had no text that could be read, and were not{files}.",
+        "另有 {count} 个文件没有可读的文本，未被搜索{files}。",
     ),
     "without_text_one": (
-        "{count} file had no text that could be read, and was not.",
-        "另有 {count} 个文件没有可读的文本，未被搜索。",
+        "{count} file had no text that could be read, and was not{files}.",
+        "另有 {count} 个文件没有可读的文本，未被搜索{files}。",
     ),
     "nearest": ("The nearest passages, which may help:", "最接近的段落，或许有帮助："),
     "page": ("page {number}", "第 {number} 页"),

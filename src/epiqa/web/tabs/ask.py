@@ -6,7 +6,6 @@ sends it with each event: the server keeps nothing of it.
 
 from __future__ import annotations
 
-import base64
 import html
 import logging
 from dataclasses import dataclass, replace
@@ -20,8 +19,10 @@ from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.bridge import Bridge, data_of, number_of
 from epiqa.web.chips import choices, filter_of, render_chips
 from epiqa.web.conversation import (
+    MAX_UNREAD_FILES,
     Turn,
     add_turn,
+    download_link,
     export_json,
     export_markdown,
     from_json,
@@ -212,7 +213,9 @@ class Asking:
                 self.store.note_unanswered(answer.question)
             except EpiQAError as error:  # an index that cannot be written to answers all the same
                 _log.warning("%s", error)
-        return Turn(question, shortened(answer), documents=searched, unread=self.qa.info.unread)
+        unread = self.qa.unread()
+        names = tuple(path for path, _ in unread[:MAX_UNREAD_FILES])
+        return Turn(question, shortened(answer), documents=searched, unread=len(unread), unread_files=names)
 
     @told
     def restore(self, kept: object, request: gr.Request) -> tuple[Any, ...]:
@@ -353,11 +356,11 @@ class Asking:
     def export_markdown(self, kept: object, request: gr.Request) -> str:
         """Offers the conversation as Markdown."""
         content = export_markdown(from_json(kept), language_of(request))
-        return _download("epiqa-conversation.md", "text/markdown", content)
+        return download_link("epiqa-conversation.md", "text/markdown", content)
 
     def export_json(self, kept: object) -> str:
         """Offers the conversation as JSON."""
-        return _download("epiqa-conversation.json", "application/json", export_json(from_json(kept)))
+        return download_link("epiqa-conversation.json", "application/json", export_json(from_json(kept)))
 
 
 def _messages(conversation: list[Turn], language: Language) -> list[dict[str, Any]]:
@@ -391,9 +394,3 @@ def _place_of(answer: str, whole: str, shown: Shown) -> tuple[int, int] | None:
 def _warn(message: str) -> Any:
     gr.Warning(text(message))
     return gr.skip()
-
-
-def _download(name: str, kind: str, content: str) -> str:
-    """Returns a link that saves a file as soon as the page's script sees it."""
-    data = base64.b64encode(content.encode("utf-8", "replace")).decode()
-    return f'<a download="{name}" href="data:{kind};charset=utf-8;base64,{data}">{name}</a>'
