@@ -29,9 +29,10 @@ from playwright.sync_api import Page, sync_playwright
 
 import record
 from epiqa.errors import EpiQAError
+from epiqa.pipeline import EpiQA, add_documents
 from epiqa.types import DEFAULT_CHUNKING
 from load import processor_seconds
-from retrieval import index, read_corpus
+from retrieval import Corpus, index, read_corpus
 
 ASKED = 20
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -67,6 +68,18 @@ def spread(questions: Sequence[str], count: int) -> list[str]:
     return [different[i * len(different) // count] for i in range(min(count, len(different)))]
 
 
+def indexed(corpus: Corpus, directory: Path) -> int:
+    """Makes the corpus's index where there is none, or goes on where that was stopped; returns its documents."""
+    try:
+        documents = index(corpus, directory, DEFAULT_CHUNKING).info.documents
+        if documents < len(corpus.documents):
+            add_documents(corpus.documents, directory)
+            documents = EpiQA.open(directory).info.documents
+    except EpiQAError as error:
+        raise SystemExit(f"{error} (delete {directory}, to have it made anew)") from error
+    return documents
+
+
 @contextmanager
 def served(directory: Path) -> Iterator[tuple[str, int]]:
     """Runs `epiqa serve`; yields its address and its process id."""
@@ -88,7 +101,9 @@ def ask(tab: Page, question: str) -> dict[str, Any]:
     tab.evaluate(WATCH)
     tab.keyboard.insert_text(question)
     tab.keyboard.press("Enter")
-    return dict(tab.wait_for_function("window.waited").json_value())
+    waited = dict(tab.wait_for_function("window.waited").json_value())
+    print(f"{waited['ms']:6.0f} ms, {waited['state']}: {question}", flush=True)
+    return waited
 
 
 def measure(directory: Path, questions: Sequence[str]) -> dict[str, Any]:
@@ -150,12 +165,9 @@ def main() -> None:
                 continue
             corpus = read_corpus(name, data)
             directory = work / name / "default"
-            try:
-                info = index(corpus, directory, DEFAULT_CHUNKING).info
-            except EpiQAError as error:
-                raise SystemExit(f"{error} (delete {directory}, to have it made anew)") from error
+            documents = indexed(corpus, directory)
             asked = spread([question for question, _ in corpus.questions], given.questions + 1)
-            figures[name] = {"documents": info.documents, **measure(directory, asked)}
+            figures[name] = {"documents": documents, **measure(directory, asked)}
             print(name, figures[name], flush=True)
     record.write("page", figures)
 
