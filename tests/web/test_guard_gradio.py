@@ -27,6 +27,7 @@ from epiqa.errors import EpiQAError
 from epiqa.web import QuestionAnswerer, build_page, launch
 from epiqa.web.bodies import Limits
 from epiqa.web.guard import paths_of
+from epiqa.web.server import routes_of
 from web.test_page import browser as chromium
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def address(echo: gr.Blocks) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def locked(qa: QuestionAnswerer) -> Iterator[str]:
     """The chat page behind a password."""
-    yield from served(build_page(qa), auth=ACCOUNTS)
+    yield from served(build_page(qa), auth=ACCOUNTS, routes=routes_of(qa))
 
 
 @pytest.fixture
@@ -313,7 +314,8 @@ def test_a_full_queue_says_busy_and_the_server_answers_afterwards() -> None:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from served(build_page(EpiQA.build([ROOT / "seeds"], index=tmp_path_factory.mktemp("index"))))
+    qa = EpiQA.build([ROOT / "seeds"], index=tmp_path_factory.mktemp("index"))
+    yield from served(build_page(qa), routes=routes_of(qa))
 
 
 def readme_block(language: str, containing: str) -> str:
@@ -332,14 +334,14 @@ def test_the_readmes_python_asks_over_http(
     monkeypatch.chdir(tmp_path)
     code = readme_block("python", "gradio_client").replace("http://127.0.0.1:7860", asked)
     exec(compile(code, "README.md", "exec"), {})
-    assert "\nTan Zuojun [{'document_id': " in capsys.readouterr().out
+    assert "\nTan Zuojun [{'text': 'Tan Zuojun', " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
 def test_the_readmes_curl_asks_over_http(asked: str) -> None:
     script = readme_block("sh", "curl").replace("http://127.0.0.1:7860", asked)
     ran = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, env=NO_PROXY)
-    assert ran.stdout.startswith("event: complete\ndata: [{") and '"text": "Tan Zuojun"' in ran.stdout
+    assert "event: complete\ndata: [{" in ran.stdout and '"text": "Tan Zuojun"' in ran.stdout
 
 
 def test_the_functions_are_described(asked: str) -> None:
@@ -348,7 +350,7 @@ def test_the_functions_are_described(asked: str) -> None:
     ask = described["paths"]["/gradio_api/call/v2/ask"]["post"]
     assert ask["summary"].startswith("Answers one question ")
     properties = ask["requestBody"]["content"]["application/json"]["schema"]["properties"]
-    assert properties["question"] == {"type": "string"}
+    assert properties["question"] == {"type": "string", "description": "The question, in English."}
 
 
 # The password
