@@ -23,7 +23,7 @@ from epiqa.evaluation.export import as_json
 from epiqa.evaluation.measures import ALL_MEASURES, LOWER_IS_BETTER, answer_measures, flat_values
 from epiqa.evaluation.outcomes import per_question, verdict
 from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet
-from epiqa.evaluation.run import Mode, retrieval_measures
+from epiqa.evaluation.run import Mode, holds_answer, retrieval_measures
 from epiqa.evaluation.settings import question_set_settings
 from epiqa.pipeline import TOP_K, EpiQA, Method, add_documents, add_paths
 from epiqa.sentences import content_words
@@ -253,10 +253,10 @@ def test_jsonl_is_asked_against_the_index(tmp_path: Path) -> None:
             "f1": (1 + 2 / 3 + 0 + 0 + 0 + 1) / 6,
             "has_answer_f1": (1 + 2 / 3 + 0 + 0) / 4,
             "no_answer_accuracy": 0.5,
-            "recall@1": 2 / 3,
+            "recall@1": 2 / 4,
             "recall@5": 1.0,
             "recall@20": 1.0,
-            "mrr@10": (1 + 1 + 1 / 2) / 3,
+            "mrr@10": (1 + 1 + 1 / 2 + 1 / 2) / 4,
         }
     )
 
@@ -329,6 +329,33 @@ def test_a_question_set_from_a_pipe_is_not_read_again(tmp_path: Path) -> None:
     assert question_set_settings(tmp_path / "pipe") == {"name": "pipe", "sha256": None}
 
 
+def test_without_a_document_any_passage_with_the_words_of_an_answer_counts() -> None:
+    question = Question("When?", ("the 3 Wards", "!"))
+    for quote, is_held in (
+        ("In A: 3 wards; closed", True),
+        ("the 13 wards", False),
+        ("3 wardship", False),
+        ("wards 3", False),
+        ("!", False),
+    ):
+        assert holds_answer(make_passage(quote), question) is is_held
+    assert not holds_answer(make_passage("the 3 Wards"), replace(question, document="b.txt"))
+
+
+@pytest.mark.usefixtures("_fake_models")
+def test_a_set_that_names_no_documents_tells_what_was_not_retrieved(tmp_path: Path) -> None:
+    add_paths([two_documents(tmp_path)], tmp_path / "index")
+    questions = write_jsonl(
+        tmp_path / "set.jsonl",
+        ("Harbour budget?", ["seven million"], None),
+        ("Bridge opening?", ["a volcano of cheese"], None),
+    )
+    evaluation = evaluate(questions, index=tmp_path / "index")
+    assert evaluation.measures["recall@1"] == 0.5
+    assert "document_accuracy" not in evaluation.measures["citation"]
+    assert [verdict(each) for each in evaluation.outcomes][1] == "not retrieved"
+
+
 @pytest.mark.usefixtures("_fake_models")
 def test_what_was_retrieved_is_kept_of_every_question(tmp_path: Path) -> None:
     add_paths([two_documents(tmp_path)], tmp_path / "index")
@@ -340,12 +367,12 @@ def test_what_was_retrieved_is_kept_of_every_question(tmp_path: Path) -> None:
     )
     evaluation = evaluate(questions, index=tmp_path / "index")
     assert [len(each.retrieved) for each in evaluation.outcomes] == [2, 2, 2]
-    assert [each.hits for each in evaluation.outcomes] == [(True, False), None, None]
+    assert [each.hits for each in evaluation.outcomes] == [(True, False), None, (True, False)]
     for each in evaluation.outcomes:
         read = [(passage.path, passage.start, passage.end) for passage in each.answer.passages]
         assert [(passage.path, passage.start, passage.end) for passage in each.retrieved] == read
     rows = per_question(evaluation)
-    assert [(row["id"], row["first_hit"]) for row in rows] == [("1", 1), ("2", None), ("3", None)]
+    assert [(row["id"], row["first_hit"]) for row in rows] == [("1", 1), ("2", None), ("3", 1)]
     assert set(evaluation.intervals) < set(flat_values(evaluation.measures))
 
 

@@ -58,8 +58,8 @@ class Outcome:
 
     @property
     def is_document_right(self) -> bool | None:
-        """The first citation is in the document that holds the answer; None when it was not answered from any."""
-        if self.hits is None or not self.answer.citations:
+        """The first citation is in the document that the question names; None without an answer, or such a name."""
+        if self.hits is None or not self.answer.citations or self.question.document is None:
             return None
         return is_in(self.answer.citations[0].path, self.question.document)
 

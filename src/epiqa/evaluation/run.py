@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from epiqa.answer import normalise_answer
 from epiqa.confidence import bundled_calibration
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation import metrics
@@ -146,7 +147,7 @@ def _ask_all(
         latency_ms = _milliseconds_since(begun)
         passages = qa.search(question.question, top_k=max(CUTOFFS), **search)
         hits = None
-        if question.is_answerable and question.document:
+        if question.is_answerable:
             hits = tuple(holds_answer(passage, question) for passage in passages)
         verbatim = tuple(
             (qa.document_text(c.document_id) or "")[c.start : c.end] == c.quote for c in answer.citations
@@ -214,7 +215,14 @@ def _outcome(
 
 
 def holds_answer(passage: Passage, question: Question) -> bool:
-    """Tells whether a passage overlaps a gold answer; without places, whether it holds its words."""
+    """Tells whether a passage overlaps a gold answer; without places, whether it holds its words.
+
+    Where the set names no document, any that has the words of a gold answer in a row, compared as SQuAD's scoring
+    does, counts: Chen et al. 2017, section 5; Karpukhin et al. 2020, section 5.
+    """
+    if question.document is None:
+        text = f" {normalise_answer(passage.quote)} "
+        return any(f" {words} " in text for words in filter(None, map(normalise_answer, question.answers)))
     if not is_in(passage.path, question.document):
         return False
     if question.places:
