@@ -83,6 +83,8 @@ pharamcy | a pharmacy
 Zuojan | Mr Zuojun spoke
 Chen Shaowong | Shaowang spoke
 cafe | the café menu
+comittee | the committee met
+abbuse | abuse of power
 """
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from epiqa import graphs
-from epiqa.index import Index
+from epiqa.index import Index, Stem
 from epiqa.sentences import content_words
 
 MONTHS = "january february march april may june july august september october november december".split()
@@ -135,4 +135,4 @@ def corrected(word: str, index: Index) -> list[str]:
         # A misspelt ending is not cut off by stemming ("meetigns"): hold only as many letters against each stem.
         of_length = [known for known in stems if len(known) == length]
         similar = difflib.get_close_matches(stem[:length], of_length, CORRECTIONS, MIN_SIMILARITY)
-    return [*filter(index.has_word, halves), *similar] or [word]
+    return [*filter(index.has_word, halves), *map(Stem, similar)] or [word]

@@ -49,6 +49,12 @@ Mask: TypeAlias = NDArray[np.bool_]
 Entry: TypeAlias = tuple[str, bytes, bytes, bytes]
 
 
+class Stem(str):
+    """A stem that the index has, to be searched as it is: stemmed again, it may be another ("abus", "abu")."""
+
+    __slots__ = ()
+
+
 def clean(text: str) -> str:
     """Replaces what SQLite takes for the end of a text, or cannot store: NUL and lone surrogates."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
@@ -223,10 +229,13 @@ class WordSearch:
     def search(self, words: Sequence[str], top_k: int, among: Mask | None = None) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first.
 
-        Several words in one text are a phrase. `among` tells of each number whether it is searched.
+        Several words in one text are a phrase, a Stem is one. `among` tells of each number whether it is searched.
         """
         scores = np.zeros(len(self._norms), dtype=np.float32)
-        for phrase in filter(None, stems(words)):
+        phrases = [
+            (str(word),) if isinstance(word, Stem) else made for word, made in zip(words, stems(words), strict=True)
+        ]
+        for phrase in filter(None, phrases):
             found = [self._find(connection, first, phrase) for connection, first in self._parts]
             chunks = sum(len(numbers) for numbers, _ in found)
             idf = max(math.log((self._count - chunks + 0.5) / (chunks + 0.5)), MIN_IDF)
