@@ -1,9 +1,10 @@
 """Question -> the words and phrases that the word index is asked for.
 
 The same thing is written in several ways: a date ("Feb. 3", "2 February", "2022-02-03"), a number ("1,200", "1200",
-"three"), a name ("COVID19", "Xi'an", "US"). All of them are searched, as phrases where they have several words. A
-word that no document has is taken for two words run together, or for misspelt, and gives way to those that look
-most like it. Inflection is left to the index, which stems (Porter 1980).
+"three"), a name ("COVID19", "Xi'an", "US"), a word ("colour", "color"; see `inflection`). All of them are searched,
+as phrases where they have several words. A word that no document has is taken for two words run together, or for
+misspelt, and gives way to those that look most like it. Regular inflection is left to the index, which stems
+(Porter 1980).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import difflib
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 from epiqa import graphs
 from epiqa.index import Index, Stem
-from epiqa.sentences import content_words
+from epiqa.inflection import forms_of, past_of
+from epiqa.sentences import STOPWORDS, content_words
 
 MONTHS = "january february march april may june july august september october november december".split()
 NUMBERS = (
@@ -26,6 +29,8 @@ TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 MIN_MISSPELT = 4  # a shorter word has too many neighbours
 CORRECTIONS = 2
 MIN_SIMILARITY = 0.8  # of `difflib`: one letter wrong in five, or one left out of four
+MIN_PART, LONGEST_JOINED = 3, 24  # letters of a word that may be run together with another, of both together
+MAX_JOINED = 40  # words of one question
 MAX_CORRECTED = 8  # words of one question; each is held against all stems with its first letter
 
 _ABBREVIATIONS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
@@ -42,13 +47,31 @@ _NUMBERS = dict(enumerate(NUMBERS[2:], 2)) | {
     for unit in range(10)
 }
 _VALUES = {word: value for value, word in _NUMBERS.items()}
+_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+_ORDINALS = dict(
+    enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
+        " fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
+        1,
+    )
+)
+_ROMAN = dict(enumerate("i ii iii iv v vi vii viii ix x xi xii".split(), 1))
+_VALUES_BY_WORD = {word: value for value, word in _ORDINALS.items()} | {
+    word: value for value, word in _ROMAN.items()
+}
 _NUMBER = re.compile(
     rf"\b(?:(?:{'|'.join(TENS)})(?:[\s-]+(?:{'|'.join(NUMBERS[1:10])}))?|{'|'.join(NUMBERS[2:])})\b"
 )
+_SCALED = re.compile(rf"\b(?:(a|one|\d{{1,3}}|{'|'.join(_VALUES)})[\s-])({'|'.join(_SCALES)})s?\b")
+_ORDINAL = re.compile(rf"\b(?:([12]?\d)(?:st|nd|rd|th)|({'|'.join(_ORDINALS.values())}))\b")
+_NAME_AND_ROMAN = re.compile(r"\b([^\W\d_]{3,}) (i{1,3}|i?v|vi{1,3}|i?x|xi{1,2})\b")
+_NAME_AND_SMALL = re.compile(r"\b([^\W\d_]{3,}) (\d{1,2})\b")
+_WHOLE = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?![\w,])|\d{3,12}(?![\w,]|\.\d))")
+_DAY_MONTH_YEAR = re.compile(r"\b(\d{1,2})([-/.])(\d{1,2})\2(\d{4})\b")
 _GROUPED = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
 _UNGROUPED = re.compile(r"(?<![\d.,])\d{4,9}(?![\d,]|\.\d)")
 _JOINED = re.compile(r"\b\w+(?:[-'’.&/]\w+)+")
-_LETTERS_AND_DIGITS = re.compile(r"\b([^\W\d_]{2,})(\d+)\b|\b(\d+)([^\W\d_]{3,})\b")
+_LETTERS_AND_DIGITS = re.compile(r"\b([^\W\d_]+)(\d+)\b|\b(\d+)([^\W\d_]{2,})\b")
 _NAME_AND_NUMBER = re.compile(r"\b[^\W\d_]{2,} \d+\b")
 _CAPITALS = re.compile(r"\b[A-Z]{2,5}\b")
 
@@ -60,7 +83,11 @@ def search_terms(question: str, index: Index, *, rewrite: bool = True) -> list[s
         return words
     misspelt = [word for word in words if _may_be_misspelt(word) and not index.has_word(word)]
     terms = {word: [word] for word in words} | {word: corrected(word, index) for word in misspelt[:MAX_CORRECTED]}
-    return list(dict.fromkeys([*(term for word in words for term in terms[word]), *other_forms(question)]))
+    inflected = [form for word in words for form in forms_of(word)]
+    if "did" in re.findall(r"\w+", question.lower()):  # "did she write" is answered by "wrote"
+        inflected += [past for word in words for past in past_of(word)]
+    forms = [*other_forms(question), *joined_and_parted(question), *inflected]
+    return list(dict.fromkeys([*(term for word in words for term in terms[word]), *forms]))
 
 
 def _may_be_misspelt(word: str) -> bool:
@@ -82,6 +109,11 @@ def other_forms(question: str) -> Iterator[str]:
         day = int(match["day"] or match["first"] or match["last"])
         if 1 <= month <= 12 and 1 <= day <= 31:
             yield from _date_forms(month, day)
+    for first, _, second, _ in _DAY_MONTH_YEAR.findall(text):
+        for month, day in {(int(first), int(second)), (int(second), int(first))}:  # who can tell which is which?
+            if 1 <= month <= 12 and 1 <= day <= 31:
+                yield from _date_forms(month, day)
+    yield from _other_numbers(text)
     for number in _NUMBER.findall(text):
         yield str(_VALUES[" ".join(re.findall(r"\w+", number))])
     for word in re.findall(r"\w+", text):
@@ -109,15 +141,67 @@ def other_forms(question: str) -> Iterator[str]:
             yield letters.lower()  # which may be a stopword: "US", "WHO"
 
 
+def _other_numbers(text: str) -> Iterator[str]:
+    """Yields other ways to write round numbers, ordinals, and numbers behind a name ("phase 3", "World War II")."""
+    for count, scale in _SCALED.findall(text):
+        factor = 1 if count in ("a", "one") else _VALUES.get(count) or int(count)
+        yield from _round_forms(factor * _SCALES[scale])
+    for digits in _WHOLE.findall(text):
+        yield from _round_forms(int(digits.replace(",", "")))
+    for digits, word in _ORDINAL.findall(text):
+        value = int(digits) if digits else _VALUES_BY_WORD[word]
+        if not digits:
+            yield f"{value}{_suffix(value)}"
+        elif value in _ORDINALS:
+            yield _ORDINALS[value]
+    for name, roman in _NAME_AND_ROMAN.findall(text):
+        yield f"{name} {_VALUES_BY_WORD[roman]}"
+    for name, digits in _NAME_AND_SMALL.findall(text):
+        if name not in MONTHS and name not in _ABBREVIATIONS and int(digits) in _ROMAN:
+            yield f"{name} {_ROMAN[int(digits)]}"
+
+
+def _round_forms(value: int) -> Iterator[str]:
+    yield str(value)
+    if value >= 1_000:
+        yield f"{value:,}".replace(",", " ")
+    for name, scale in _SCALES.items():
+        count, rest = divmod(value, scale)
+        if not rest and 1 <= count < 1_000:
+            yield f"{count} {name}"
+            yield f"{'one' if count == 1 else _NUMBERS.get(count, str(count))} {name}"
+
+
+def _suffix(number: int) -> str:
+    return "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def joined_and_parted(question: str) -> Iterator[str]:
+    """Yields two words as one ("health care"), and one as two that are words, or a letter and a word ("email")."""
+    words = re.findall(r"\w+", question.lower())[:MAX_JOINED]
+    for one, other in pairwise(words):
+        if STOPWORDS.isdisjoint((one, other)):
+            yield one + other
+    known = _common_words()
+    for word in words:
+        if word in STOPWORDS or len(word) > LONGEST_JOINED:
+            continue
+        for cut in range(MIN_PART, len(word) - MIN_PART + 1):
+            if word[:cut] in known and word[cut:] in known:
+                yield f"{word[:cut]} {word[cut:]}"
+        if word[0] in "etx" and len(word) > MIN_PART and word[1:] in known:
+            yield f"{word[0]} {word[1:]}"
+
+
 def _date_forms(month: int, day: int) -> Iterator[str]:
     full = MONTHS[month - 1]
-    suffix = "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
     for name in dict.fromkeys([full, full[:3], *(["sept"] if month == 9 else [])]):
-        for number in (str(day), f"{day:02d}", f"{day}{suffix}"):
+        for number in (str(day), f"{day:02d}", f"{day}{_suffix(day)}"):
             yield f"{name} {number}"
             yield f"{number} {name}"
             yield f"{number} of {name}"
     yield f"{month:02d} {day:02d}"
+    yield f"{day:02d} {month:02d}"
 
 
 def corrected(word: str, index: Index) -> list[str]:
