@@ -103,6 +103,9 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="epiqa-graph")
 
 
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its parent's threads
+
+
 def batches(
     encodings: Sequence[Encoding], size: int, *, names: Sequence[str], pad_id: int = 0
 ) -> Iterator[tuple[list[int], Inputs]]:
