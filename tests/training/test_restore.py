@@ -1,0 +1,66 @@
+"""The small reader's weights read back from a graph with blocks of int8 weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from transformers import BertConfig, BertForQuestionAnswering
+
+import bert_graph
+import export
+import restore
+
+
+def tiny() -> BertForQuestionAnswering:
+    torch.manual_seed(4)
+    config = BertConfig(
+        vocab_size=200,
+        hidden_size=48,  # four wide in each of the heads
+        num_hidden_layers=2,
+        num_attention_heads=restore.HEADS,
+        intermediate_size=160,
+        max_position_embeddings=32,
+        initializer_range=0.1,
+    )
+    return BertForQuestionAnswering(config).eval()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:Exporting aten..index operator of advanced indexing:UserWarning")
+def test_what_is_restored_computes_what_the_graph_did(tmp_path: Path) -> None:
+    original = tiny()
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    export.export_graph(export.SpanLogits(original), names, ["start_logits", "end_logits"], fp32)
+    export.quantize_reader(fp32, int8)
+    restored = restore.restore(int8)
+
+    ids = np.random.default_rng(0).integers(0, 200, (3, 20))
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": (ids > 99).astype(np.int64)}
+    session = onnxruntime.InferenceSession(str(int8), providers=["CPUExecutionProvider"])
+    released = session.run(None, inputs)
+    with torch.no_grad():
+        output = restored(**{name: torch.from_numpy(array) for name, array in inputs.items()})
+        first = original(**{name: torch.from_numpy(array) for name, array in inputs.items()})
+    for found, expected, was in zip(
+        (output.start_logits, output.end_logits), released, (first.start_logits, first.end_logits), strict=True
+    ):
+        deviation = float(was.std())
+        # Apart is what the graph rounds as it computes.
+        assert np.sqrt(((found.numpy() - expected) ** 2).mean()) < 0.05 * deviation
+        assert np.sqrt(((found - was) ** 2).mean().item()) < 0.05 * deviation
+    for name, weight in original.state_dict().items():
+        step = 2 * weight.abs().max().item() / 255
+        assert (restored.state_dict()[name] - weight).abs().max().item() <= 0.51 * step
+
+
+def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
+    onnx.save(bert_graph.reader_graph(tiny()), tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match="no MatMulNBits node"):
+        restore.restore(tmp_path / "model.onnx")
