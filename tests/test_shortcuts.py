@@ -138,7 +138,7 @@ class PlainReader(WindowReader):
 @pytest.fixture(scope="module")
 def plain() -> Iterator[SecondLook]:
     small, large = PlainReader(SMALL), PlainReader(LARGE)
-    yield SecondLook(small, large, at_once=TOP_K)
+    yield SecondLook(small, large)
     assert small.runs and large.runs
 
 

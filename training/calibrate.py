@@ -223,7 +223,7 @@ def main() -> None:
     }
     FIGURES.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (MODELS / "calibration.json").write_text(calibration.to_json(), encoding="utf-8")
-    write_checksums()
+    write_checksums(MODELS)
     print(json.dumps(report, indent=2))
 
 

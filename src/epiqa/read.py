@@ -2,16 +2,15 @@
 
 The reader gives each token of a window a start and an end logit; position 0 stands for "no answer" (Devlin
 et al. 2019, section 4.3). A passage longer than a window is read in windows that overlap. Sums of logits are
-compared across passages, as in Clark & Gardner 2018, for they are not normalised within one. A passage is read
-under its document's title. The bundled reader is two: a small one reads every passage, a large one takes a second
-look at the best.
+compared across passages, as in Clark & Gardner 2018, for they are not normalised within one. The bundled
+reader is two: a small one reads every passage, a large one takes a second look at the best.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from tokenizers import Encoding, Tokenizer
 from epiqa import graphs
 from epiqa.errors import ModelError
 from epiqa.models import checksums
-from epiqa.rerank import PlaceOf, best_margins, combined, place_of, reranked
+from epiqa.rerank import best_margins, place_of, reranked
 from epiqa.types import Passage, Reader, Span
 
 Logits = NDArray[np.float32]
@@ -34,7 +33,6 @@ BATCH_WINDOWS = 8
 WINDOW_TOKENS = 256
 STRIDE_TOKENS = 96
 MAX_QUESTION_TOKENS = 64
-MAX_TITLE_TOKENS = 32
 MAX_ANSWER_TOKENS = 40
 SPANS_PER_PASSAGE = 3
 SECOND_LOOKS = 1
@@ -111,30 +109,24 @@ class WindowReader:
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns up to three spans of each passage, passages in order, each passage's best first.
 
-        Of the question, its first 64 tokens are read, of a title 32.
+        Of the question, its first 64 tokens are read.
         """
-        question = self._shortened(question, MAX_QUESTION_TOKENS)
-        heads = [self._head(passage) for passage in passages]
-        texts = [(question, head + passage.quote) for head, passage in zip(heads, passages, strict=True)]
-        firsts = self._tokenizer.encode_batch(texts)
+        question = self._shortened(question)
+        firsts = self._tokenizer.encode_batch([(question, passage.quote) for passage in passages])
         windows = [(i, window) for i, first in enumerate(firsts) for window in (first, *first.overflowing)]
         logits = self._logits([window for _, window in windows])
         spans: list[list[Span]] = [[] for _ in passages]
         nulls = [np.inf] * len(passages)
         for (i, window), (start, end) in zip(windows, logits, strict=True):
             nulls[i] = min(nulls[i], float(start[0] + end[0]))
-            spans[i] += _window_spans(passages[i], len(heads[i]), window, start, end)
+            spans[i] += _window_spans(passages[i], window, start, end)
         return [span for i, found in enumerate(spans) for span in _best_of_passage(found, nulls[i])]
 
-    def _head(self, passage: Passage) -> str:
-        """Returns what a passage is read under: its document's title, as a paragraph of its own, if it lacks it."""
-        if not passage.title or passage.quote.startswith(passage.title):
-            return ""
-        return self._shortened(passage.title, MAX_TITLE_TOKENS) + "\n\n"
-
-    def _shortened(self, text: str, tokens: int) -> str:
-        encoding = self._counter.encode(text, add_special_tokens=False)
-        return text if len(encoding) <= tokens else text[: encoding.offsets[tokens - 1][1]]
+    def _shortened(self, question: str) -> str:
+        encoding = self._counter.encode(question, add_special_tokens=False)
+        if len(encoding) <= MAX_QUESTION_TOKENS:
+            return question
+        return question[: encoding.offsets[MAX_QUESTION_TOKENS - 1][1]]
 
     def _logits(self, windows: Sequence[Encoding]) -> list[tuple[Logits, Logits]]:
         found: list[tuple[Logits, Logits]] = [(np.empty(0, np.float32),) * 2] * len(windows)
@@ -146,18 +138,14 @@ class WindowReader:
         return found
 
 
-def _window_spans(passage: Passage, head: int, window: Encoding, start: Logits, end: Logits) -> list[Span]:
-    """Decodes one window into spans of whole words; the null score is filled in by the caller.
-
-    `head` is the length of what stands before the passage in the text that was read, and holds no answer.
-    """
+def _window_spans(passage: Passage, window: Encoding, start: Logits, end: Logits) -> list[Span]:
+    """Decodes one window into spans of whole words; the null score is filled in by the caller."""
     breaks = [match.start() for match in _PARAGRAPH_BREAK.finditer(passage.quote)]
-    begins = np.array([left for left, _ in window.offsets]) - head
-    is_passage = np.array([sequence == 1 for sequence in window.sequence_ids]) & (begins >= 0)
-    paragraphs = (np.searchsorted(breaks, begins) + 1) * is_passage
+    is_passage = np.array([sequence == 1 for sequence in window.sequence_ids])
+    paragraphs = (np.searchsorted(breaks, [left for left, _ in window.offsets]) + 1) * is_passage
     spans = []
     for token_span in decode(start, end, paragraphs, max_tokens=MAX_ANSWER_TOKENS, top_n=SPANS_PER_PASSAGE):
-        left, right = (offset - head for offset in _whole_words(window, token_span))
+        left, right = _whole_words(window, token_span)
         spans.append(
             Span(
                 passage=passage,
@@ -192,36 +180,20 @@ def _best_of_passage(spans: Sequence[Span], null_score: float) -> list[Span]:
 
 
 class SecondLook:
-    """Two readers as one: `first` reads passages, `second` those few that are then the first, and decides.
+    """Two readers as one: `first` reads all passages, `second` those few where it found most, and decides."""
 
-    The first one begins with the passages that the search found best, and stops where no other can come among the
-    few: what is found is what reading all of them would find.
-    """
-
-    def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS, at_once: int = 2) -> None:
+    def __init__(self, first: Reader, second: Reader, *, passages: int = SECOND_LOOKS) -> None:
         self.first = first
         self.second = second
         self._passages = passages
-        self._at_once = at_once
         self.fingerprint = f"{first.fingerprint}+{second.fingerprint}"
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
-        """Returns the second reader's spans of the passages that the search and the first reader put first."""
-        waiting = sorted(passages, key=lambda passage: -passage.score)
-        read: list[Passage] = []
-        margins: dict[PlaceOf, float] = {}
-        while waiting and not self._is_settled(read, margins, combined(waiting[0])):
-            some, waiting = waiting[: self._at_once], waiting[self._at_once :]
-            margins |= best_margins(self.first.read(question, some))
-            read += [passage for passage in some if place_of(passage) in margins]
-        chosen = {place_of(passage) for passage in reranked(read, margins)[: self._passages]}
+        """Returns the second reader's spans of the passages that the first one's best margins chose."""
+        margins = best_margins(self.first.read(question, passages))
+        chosen = set(sorted(margins, key=lambda place: -margins[place])[: self._passages])
         spans = self.second.read(question, [passage for passage in passages if place_of(passage) in chosen])
         return [replace(span, first_margin=margins[place_of(span.passage)]) for span in spans]
-
-    def _is_settled(self, read: Sequence[Passage], margins: Mapping[PlaceOf, float], most: float) -> bool:
-        """Tells whether a passage that comes to `most` would not be among the few; of equals, the first stays."""
-        best = sorted((combined(passage, margins[place_of(passage)]) for passage in read), reverse=True)
-        return len(best) >= self._passages and best[self._passages - 1] >= most
 
 
 def rerank_by_reading(question: str, passages: Sequence[Passage], reader: Reader) -> list[Passage]:

@@ -17,9 +17,6 @@ PlaceOf = tuple[str, int]
 
 # Of a reader's margin, in logits, against the score of the fused search.
 READER_WEIGHT = 0.02
-# A margin counts up to here, so that it is known before a passage is read how far it can rise. Of 5,600 passages of
-# the calibration's questions, the highest was 11.8.
-MAX_MARGIN = 12.0
 
 
 def place_of(passage: Passage) -> PlaceOf:
@@ -36,11 +33,6 @@ def best_margins(spans: Iterable[Span]) -> dict[PlaceOf, float]:
     return margins
 
 
-def combined(passage: Passage, margin: float = MAX_MARGIN, weight: float = READER_WEIGHT) -> float:
-    """Returns a passage's score with a reader's best margin in it; without one, the most that it can become."""
-    return passage.score + weight * min(margin, MAX_MARGIN)
-
-
 def reranked(
     passages: Sequence[Passage], margins: Mapping[PlaceOf, float], weight: float = READER_WEIGHT
 ) -> list[Passage]:
@@ -53,5 +45,5 @@ def reranked(
     scored = []
     for passage in passages:
         margin = margins.get(place_of(passage), worst)
-        scored.append(replace(passage, score=combined(passage, margin, weight), reader=margin))
+        scored.append(replace(passage, score=passage.score + weight * margin, reader=margin))
     return sorted(scored, key=lambda passage: -passage.score)
