@@ -53,7 +53,8 @@ def bounded(values: NDArray[np.floating]) -> NDArray[np.floating]:
     first = np.clip(np.rint((LARGEST_PAIR + exact[:, 0] - exact[:, 1]) / 2), 1, LARGEST)
     whole[:, 0] = np.where(is_over, first, whole[:, 0])
     whole[:, 1] = np.where(is_over, LARGEST_PAIR - first, whole[:, 1])
-    return np.copysign(whole.reshape(values.shape), values)
+    signed: NDArray[np.floating] = np.copysign(whole.reshape(values.shape), values)
+    return signed
 
 
 def quantised(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -96,7 +97,7 @@ class Graph:
     def node(self, kind: str, *inputs: str, name: str | None = None, **attributes: object) -> str:
         """Adds a node of one output and returns that output's name."""
         name = name or f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [name], name, None, None, None, **attributes))
         return name
 
     def model(self, inputs: Sequence[str], outputs: Mapping[str, Sequence[int | str]]) -> onnx.ModelProto:

@@ -77,7 +77,8 @@ def restore(path: Path) -> BertForQuestionAnswering:
     )
     if missing or unknown:
         raise ValueError(f"{path} lacks {', '.join(missing) or 'nothing'}, and has besides {', '.join(unknown)}")
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def main() -> None:

@@ -54,7 +54,8 @@ def model() -> BertForQuestionAnswering:
     for name, parameter in made.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.2)
-    return made.eval()
+    made.train(False)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,8 @@ def test_a_readers_graph_computes_what_torch_does(model: BertForQuestionAnswerin
 
 
 def test_an_embedders_graph_computes_what_torch_does(model: BertForQuestionAnswering) -> None:
-    bert = BertModel(model.config, add_pooling_layer=False).eval()
+    bert = BertModel(model.config, add_pooling_layer=False)
+    bert.train(False)
     bert.load_state_dict(model.bert.state_dict())
     graph = bert_graph.embedder_graph(bert)
     for inputs in pairs():
