@@ -17,7 +17,7 @@ def test_the_readers_margin_counts_for_the_order() -> None:
     # b and d tie and keep their order; a, in which nothing was found, counts as the worst, and keeps its place.
     assert [p.document_id for p in result] == ["b", "d", "a", "c"]
     assert [p.reader for p in result] == [5.0, 5.0, -5.0, -5.0]
-    assert [p.score for p in result] == pytest.approx([0.6, 0.6, 0.4, 0.4])
+    assert [p.score for p in result] == pytest.approx([0.7, 0.7, 0.3, 0.3])
     assert [p.score for p in reranked(passages, {("a", 0): 5.0}, weight=0.1)] == pytest.approx([1.0] * 4)
 
 

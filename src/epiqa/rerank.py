@@ -16,7 +16,7 @@ from epiqa.types import Passage, Span
 PlaceOf = tuple[str, int]
 
 # Of a reader's margin, in logits, against the score of the fused search.
-READER_WEIGHT = 0.02
+READER_WEIGHT = 0.04
 
 
 def place_of(passage: Passage) -> PlaceOf:
