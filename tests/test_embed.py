@@ -37,8 +37,8 @@ def test_the_int8_graph_is_near_sentence_transformers(texts: list[str], referenc
     assert vectors.shape == (len(texts), 384)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     cosines = (vectors * reference).sum(axis=1)
-    assert cosines.min() > 0.96
-    assert cosines.mean() > 0.985
+    assert cosines.min() > 0.98
+    assert cosines.mean() > 0.995
     # What matters is the order of the nearest: another sentence's vector is never nearer than one's own.
     assert ((vectors @ reference.T).argmax(axis=1) == np.arange(len(texts))).all()
 
@@ -65,6 +65,13 @@ def test_the_fp32_graph_computes_what_sentence_transformers_does(
 
 def test_the_same_texts_give_the_same_vectors(texts: list[str]) -> None:
     np.testing.assert_array_equal(OnnxEmbedder().encode(texts), OnnxEmbedder().encode(texts))
+
+
+def test_a_text_has_the_same_vector_to_the_bit_in_any_company(texts: list[str]) -> None:
+    embedder = OnnxEmbedder()
+    vectors = embedder.encode(texts)
+    np.testing.assert_array_equal(vectors, np.concatenate([embedder.encode([text]) for text in texts]))
+    np.testing.assert_array_equal(vectors[::-1], embedder.encode(texts[::-1]))
 
 
 def test_no_texts_give_no_vectors() -> None:
