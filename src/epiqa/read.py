@@ -37,6 +37,7 @@ MAX_ANSWER_TOKENS = 40
 SPANS_PER_PASSAGE = 3
 SECOND_LOOKS = 1
 RERANKED, RERANKED_TWICE = 20, 3
+# Of the second reader's margin, in logits, against the order that search and first reader make.
 SECOND_WEIGHT = 0.06
 SMALL, LARGE = "reader", "reader-large"
 
