@@ -187,8 +187,9 @@ def joined_and_parted(question: str) -> Iterator[str]:
         if word in STOPWORDS or len(word) > LONGEST_JOINED:
             continue
         for cut in range(MIN_PART, len(word) - MIN_PART + 1):
-            if word[:cut] in known and word[cut:] in known:
-                yield f"{word[:cut]} {word[cut:]}"
+            parts = (word[:cut], word[cut:])
+            if known.issuperset(parts) and STOPWORDS.isdisjoint(parts):
+                yield " ".join(parts)
         if word[0] in "etx" and len(word) > MIN_PART and word[1:] in known:
             yield f"{word[0]} {word[1:]}"
 
