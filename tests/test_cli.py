@@ -975,6 +975,8 @@ def test_an_interrupt_is_no_trace_and_no_answer(seeds_index: Path) -> None:
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         text=True,
+        # A shell's background job starts with it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("3 documents.")
