@@ -6,8 +6,8 @@
 Each corpus is served by `epiqa serve` in a process of its own, as for a reader. Questions are asked by keyboard in
 one conversation; they are spread over the corpus's own, and none is asked twice. The clock runs in the browser:
 from the key to the frame in which the answer, and the source beside it, are drawn. The first question is reported
-apart: it comes as soon as the page is there, while the models may still be loading. The index of MedQuAD is made
-once and kept, where `retrieval.py` keeps it.
+apart: it comes as soon as the page is there, while the models may still be loading. MedQuAD's index is the one that
+`ask.py` keeps in `build/`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 import record
-from epiqa.errors import EpiQAError
-from epiqa.pipeline import EpiQA, add_documents
-from epiqa.types import DEFAULT_CHUNKING
+from epiqa.pipeline import EpiQA
 from load import processor_seconds
-from retrieval import Corpus, index, read_corpus
+from medquad import kept_index, read_medquad
+from retrieval import ROOT, read_corpus
 
 ASKED = 20
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -66,18 +65,6 @@ def spread(questions: Sequence[str], count: int) -> list[str]:
     """Returns so many different questions, at equal distances."""
     different = list(dict.fromkeys(questions))
     return [different[i * len(different) // count] for i in range(min(count, len(different)))]
-
-
-def indexed(corpus: Corpus, directory: Path) -> int:
-    """Makes the corpus's index where there is none, or goes on where that was stopped; returns its documents."""
-    try:
-        documents = index(corpus, directory, DEFAULT_CHUNKING).info.documents
-        if documents < len(corpus.documents):
-            add_documents(corpus.documents, directory)
-            documents = EpiQA.open(directory).info.documents
-    except EpiQAError as error:
-        raise SystemExit(f"{error} (delete {directory}, to have it made anew)") from error
-    return documents
 
 
 @contextmanager
@@ -155,20 +142,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--medquad", type=Path, metavar="FOLDER", help="a corpus in BEIR's form")
     parser.add_argument("--questions", type=int, default=ASKED, help="how many, beside the first")
-    parser.add_argument("--work", type=Path, default=Path("build/retrieval"), help="for MedQuAD's index")
     given = parser.parse_args()
     chromium()
-    figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, data, work in (("seeds", None, Path(folder)), ("medquad", given.medquad, given.work)):
-            if name == "medquad" and data is None:
-                continue
-            corpus = read_corpus(name, data)
-            directory = work / name / "default"
-            documents = indexed(corpus, directory)
-            asked = spread([question for question, _ in corpus.questions], given.questions + 1)
-            figures[name] = {"documents": documents, **measure(directory, asked)}
-            print(name, figures[name], flush=True)
+        EpiQA.build([ROOT / "seeds"], index=folder)
+        corpus = read_corpus("seeds", None)
+        figures = {"seeds": measure(Path(folder), spread([q for q, _ in corpus.questions], given.questions + 1))}
+    if given.medquad is not None:
+        medquad = read_medquad(given.medquad)
+        asked = spread(list(medquad.queries.values()), given.questions + 1)
+        figures["medquad"] = measure(kept_index(medquad), asked)
     record.write("page", figures)
 
 
