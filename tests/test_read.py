@@ -211,6 +211,7 @@ def test_reranking_by_two_readers_lets_the_second_order_the_first_three() -> Non
     assert second.has_read == [passage.quote for passage in found[:3]] == ["6", "6", "5"]
     assert [p.start for p in found[read.RERANKED :]] == [p.start for p in passages[read.RERANKED :]]
     assert sorted(p.start for p in found) == [p.start for p in passages]
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
     assert rerank_by_reading("What?", passages, first)[0].quote == "6"
     assert rerank_by_reading("What?", [], SecondLook(first, second)) == []
 

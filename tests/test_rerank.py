@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from epiqa.rerank import best_margins, reranked
+from epiqa.rerank import best_margins, reranked, stacked
 from epiqa.types import Span
 from fakes import make_passage
 
@@ -34,3 +34,14 @@ def test_a_passage_counts_by_its_best_margin() -> None:
     spans.append(Span(two, 10, 14, "more", -1.0, 2.0, 0.5))
     assert best_margins(spans) == {("d", 0): 4.0, ("d", 10): -3.0}
     assert best_margins([]) == {}
+
+
+def test_scores_fall_from_those_read_twice_to_those_read_once() -> None:
+    low = [
+        replace(make_passage("text", document_id=name), score=score) for name, score in (("a", 0.2), ("b", -1.0))
+    ]
+    high = [replace(make_passage("text", document_id="c"), score=0.5)]
+    assert [p.score for p in stacked(low, high)] == pytest.approx([1.7, 0.5, 0.5])
+    assert stacked(high, low) == high + low
+    assert stacked([], low) == low
+    assert stacked(low, []) == low

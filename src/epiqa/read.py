@@ -23,7 +23,7 @@ from tokenizers import Encoding, Tokenizer
 from epiqa import graphs
 from epiqa.errors import ModelError
 from epiqa.models import checksums
-from epiqa.rerank import best_margins, place_of, reranked
+from epiqa.rerank import best_margins, place_of, reranked, stacked
 from epiqa.types import Passage, Reader, Span
 
 Logits = NDArray[np.float32]
@@ -206,9 +206,9 @@ def rerank_by_reading(question: str, passages: Sequence[Passage], reader: Reader
     read = passages[:RERANKED]
     found = reranked(read, best_margins(first.read(question, read)))
     if isinstance(reader, SecondLook):
-        few = found[:RERANKED_TWICE]
-        found[:RERANKED_TWICE] = reranked(few, best_margins(reader.second.read(question, few)), SECOND_WEIGHT)
-    return found + list(passages[RERANKED:])
+        few, rest = found[:RERANKED_TWICE], found[RERANKED_TWICE:]
+        found = stacked(reranked(few, best_margins(reader.second.read(question, few)), SECOND_WEIGHT), rest)
+    return stacked(found, passages[RERANKED:])
 
 
 def load_reader(path: str | None = None) -> Reader:

@@ -47,3 +47,9 @@ def reranked(
         margin = margins.get(place_of(passage), worst)
         scored.append(replace(passage, score=passage.score + weight * margin, reader=margin))
     return sorted(scored, key=lambda passage: -passage.score)
+
+
+def stacked(first: Sequence[Passage], rest: Sequence[Passage]) -> list[Passage]:
+    """Returns both in one list; the first scores are raised alike where they would not be above the rest's."""
+    lift = max(0.0, rest[0].score - first[-1].score) if first and rest else 0.0
+    return [replace(passage, score=passage.score + lift) for passage in first] + list(rest)
