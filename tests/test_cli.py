@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from epiqa import __version__, cli
+from epiqa import __version__, cli, once
 from epiqa.errors import QuestionError
 from epiqa.ingest.formats import BY_SUFFIX
 
@@ -328,9 +328,9 @@ def test_a_wrong_call_of_ask_loads_no_reader(
     loaded: list[object] = []
     monkeypatch.setattr("epiqa.pipeline.load_reader", loaded.append)
     code, _, err = run("ask", question, "--index", seeds_index, *options)
-    for thread in set(threading.enumerate()) - {threading.current_thread()}:
-        if not thread.daemon:
-            thread.join(60)
+    for thread in threading.enumerate():
+        if thread.name == once.THREAD:
+            thread.join()
     assert (code, loaded) == (2, [])
     assert err.startswith(f"epiqa: {message}")
 

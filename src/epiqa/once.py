@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+THREAD = "epiqa-once"  # the name of those that make something beforehand
+
 
 class Once(Generic[T]):
     """What is made when first asked for, and once, however many threads ask."""
@@ -32,4 +34,4 @@ class Once(Generic[T]):
             with suppress(Exception):
                 self.get()
 
-        Thread(target=make).start()  # no daemon: Python must not end while ONNX Runtime opens a graph
+        Thread(target=make, name=THREAD).start()  # no daemon: Python must not end while ONNX Runtime opens a graph
