@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from epiqa.errors import EpiQAError
-from epiqa.evaluation.limits import Limit, parse_limits, unmet
+from epiqa.evaluation.limits import Limit, check_limits, parse_limits, unmet
+from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet
 
 MEASURES = {"f1": 0.8, "abstention": {"auroc": 0.7}, "calibration": {"ece": 0.12}, "latency_ms": {"p95": 140.0}}
 
@@ -66,3 +67,35 @@ def test_a_measure_that_does_not_apply_cannot_meet_a_limit() -> None:
         EpiQAError, match=r"ndcg@10 does not apply .* these do: f1, abstention.auroc, calibration.ece"
     ):
         unmet(MEASURES, parse_limits(["ndcg@10=0.1"], []))
+
+
+ANSWERABLE = Question("Who?", ("Tan",), document="a.txt")
+PLACELESS = Question("Who said so?", ("Tan",))
+UNANSWERABLE = Question("Why?", ())
+
+
+@pytest.mark.parametrize(
+    ("questions", "mode", "impossible"),
+    [
+        ((ANSWERABLE, UNANSWERABLE), "open", ["ndcg@10=0.1"]),
+        ((ANSWERABLE,), "open", ["ndcg@10=0.1", "no_answer_accuracy=0.1"]),
+        ((PLACELESS, UNANSWERABLE), "open", ["document_accuracy=0.1"]),
+        ((UNANSWERABLE,), "open", ["has_answer_f1=0.1", "recall@5=0.1", "mrr@10=0.1"]),
+        ((ANSWERABLE, UNANSWERABLE), "reader", ["recall@5=0.1", "document_accuracy=0.1"]),
+    ],
+)
+def test_what_questions_cannot_have_is_known_before_they_are_asked(
+    questions: tuple[Question, ...], mode: str, impossible: list[str]
+) -> None:
+    asked = QuestionSet(questions)
+    check_limits(parse_limits(["f1=0.5", "auroc=0.5"], ["ece=0.1", "seconds=9"]), asked, mode)
+    for limit in impossible:
+        with pytest.raises(EpiQAError, match=r"does not apply .* these do: questions, answerable, exact_match"):
+            check_limits(parse_limits([limit], []), asked, mode)
+
+
+def test_what_a_retrieval_set_cannot_have_is_known_before_it_is_asked() -> None:
+    asked = RetrievalSet(queries={"1": "who"}, qrels={"1": {"a": 1.0}}, documents=())
+    check_limits(parse_limits(["ndcg@10=0.5", "recall@20=0.5"], ["p95=9"]), asked, "open")
+    with pytest.raises(EpiQAError, match=r"f1 does not apply .* these do: questions, recall@1"):
+        check_limits(parse_limits(["f1=0.5"], []), asked, "open")

@@ -306,7 +306,7 @@ def test_the_overview_has_the_most_frequent_fault_first_and_says_what_to_mend() 
     text = Source(page).text
     assert "2 of 8 questions went right (25.0%). The most frequent fault: misread (3)." in text
     assert f" For 1 it was found below the {TOP_K} passages that are read." in text
-    assert " For 1 it is not known whether the passage was there. Of the wrong answers, 1 were held back, 2" in text
+    assert " For 1 it is not known whether the passage was there. Of the wrong answers, 1 was held back, 2" in text
     assert "No question: answered the unanswerable." in text
     svg = drawing(page, "Of 8 questions")
     expected = ["1 right", "1 right to abstain", "3 misread", "2 not retrieved", "1 wrongly abstained"]

@@ -26,6 +26,7 @@ from epiqa.pipeline import CALIBRATION, EpiQA
 
 if TYPE_CHECKING:
     from epiqa.evaluation import Difference, Evaluation
+    from epiqa.evaluation.questions import QuestionSet, RetrievalSet
 
 
 class Mode(str, Enum):
@@ -100,7 +101,7 @@ def evaluate_command(
     from epiqa import evaluation
     from epiqa.evaluation.compare import check_baseline, read_baseline
     from epiqa.evaluation.export import STANDARD_OUTPUT, check_writable
-    from epiqa.evaluation.limits import parse_limits, unmet
+    from epiqa.evaluation.limits import check_limits, parse_limits, unmet
 
     limits = parse_limits(fail_under or (), fail_over or ())
     files = {"--json": json_file, "--jsonl": jsonl, "--trec": trec, "--junit": junit}
@@ -108,6 +109,12 @@ def evaluate_command(
     if trec is not None and mode is Mode.reader:
         raise EpiQAError("--trec needs --mode open: with its paragraph given, a question retrieves nothing")
     old = None if baseline is None else read_baseline(baseline)
+
+    def check(given: QuestionSet | RetrievalSet) -> None:
+        check_limits(limits, given, mode.value)
+        if old is not None:
+            check_baseline(given, old)
+
     with progress("questions") as advance:
         result = evaluation.evaluate(
             questions,
@@ -116,7 +123,7 @@ def evaluate_command(
             reader=reader,
             search={"method": method.value, "rewrite": rewrite, "expand": expand},
             skip_invalid=skip_invalid,
-            check=None if old is None else lambda given: check_baseline(given, old),
+            check=check,
             on_progress=lambda done, total: advance(done, total, ""),
         )
     for message in result.skipped:

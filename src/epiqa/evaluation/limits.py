@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from epiqa.errors import EpiQAError
-from epiqa.evaluation.measures import ALL_MEASURES, LOWER_IS_BETTER, SHARES, flat_values
+from epiqa.evaluation.measures import (
+    ALL_MEASURES,
+    LOWER_IS_BETTER,
+    QUERY_MEASURES,
+    RANKING_MEASURES,
+    SHARES,
+    TIMES,
+    flat_values,
+)
+from epiqa.evaluation.questions import QuestionSet, RetrievalSet
 
 UNDER, OVER = "--fail-under", "--fail-over"
 _ROUNDING = 1e-9  # 0.8 as a mean of floats may be a hair less
@@ -39,6 +48,17 @@ def parse_limits(under: Sequence[str], over: Sequence[str]) -> tuple[Limit, ...]
     )
 
 
+def check_limits(limits: Sequence[Limit], questions: QuestionSet | RetrievalSet, mode: str) -> None:
+    """Raises EpiQAError for a limit on a measure that these questions cannot have, before they are asked.
+
+    That AUROC needs right answers and wrong ones, say, is known only after (`unmet`).
+    """
+    possible = _possible_measures(questions, mode)
+    for limit in limits:
+        if limit.name not in possible:
+            raise _not_applicable(limit, possible)
+
+
 def unmet(measures: Mapping[str, Any], limits: Sequence[Limit]) -> list[str]:
     """Returns what there is to say of each limit that the measures do not keep.
 
@@ -48,14 +68,34 @@ def unmet(measures: Mapping[str, Any], limits: Sequence[Limit]) -> list[str]:
     said = []
     for limit in limits:
         if limit.name not in values:
-            raise EpiQAError(
-                f"{limit.name} does not apply to these questions, so its limit cannot be kept; these do:"
-                f" {', '.join(values)}"
-            )
+            raise _not_applicable(limit, list(values))
         if not limit.is_met(values[limit.name]):
             how = f"more than {limit.value:g} ({OVER})" if limit.is_most else f"less than {limit.value:g} ({UNDER})"
             said.append(f"{limit.name} is {values[limit.name]:.6g}, {how}")
     return said
+
+
+def _possible_measures(questions: QuestionSet | RetrievalSet, mode: str) -> list[str]:
+    if isinstance(questions, RetrievalSet):
+        return ["questions", *QUERY_MEASURES, *TIMES]
+    of_all = questions.questions
+    impossible = set(QUERY_MEASURES) - set(RANKING_MEASURES)
+    if not any(question.is_answerable for question in of_all):
+        impossible |= {"has_answer_f1", *RANKING_MEASURES}
+    if all(question.is_answerable for question in of_all):
+        impossible |= {"no_answer_accuracy", "abstention.false_answer_rate"}
+    if mode == "reader":  # which searches nothing
+        impossible |= set(RANKING_MEASURES)
+    if mode == "reader" or not any(question.document for question in of_all):
+        impossible.add("citation.document_accuracy")
+    return [name for name in ALL_MEASURES if name not in impossible]
+
+
+def _not_applicable(limit: Limit, applicable: Sequence[str]) -> EpiQAError:
+    return EpiQAError(
+        f"{limit.name} does not apply to these questions, so its limit cannot be kept; these do:"
+        f" {', '.join(applicable)}"
+    )
 
 
 def _parse(text: str, option: str, *, is_most: bool) -> Limit:

@@ -210,5 +210,6 @@ def _note(kind: Kind, outcomes: Sequence[Outcome]) -> str:
         said += f" For {unknown} it is not known whether the passage was there." if unknown else ""
     held_back = sum(not outcome.answer.is_answered for outcome in of_kind)
     if held_back and kind.slug in ("not-retrieved", "misread"):
-        said += f" Of the wrong answers, {held_back} were held back, {len(of_kind) - held_back} given."
+        were = "was" if held_back == 1 else "were"
+        said += f" Of the wrong answers, {held_back} {were} held back, {len(of_kind) - held_back} given."
     return said
