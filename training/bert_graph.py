@@ -1,4 +1,4 @@
-"""Writes a BERT as an ONNX graph, node by node: int8 products, for one sequence at a time, without padding.
+"""Writes a BERT, or an MPNet, as an ONNX graph, node by node: int8 products, one sequence at a time, no padding.
 
 What the tracer makes of the same model takes about twice as long. Here
 
@@ -7,7 +7,8 @@ What the tracer makes of the same model takes about twice as long. Here
 - the attention needs no mask, for there is no padding; the biases of keys and values are gone: a key's shifts all
   scores of a query alike, which softmax takes away, and a value's goes through the attention as it is, into the
   next bias;
-- the scales of queries and keys and the root of a head's width are one factor on the queries.
+- the scales of queries and keys and the root of a head's width are one factor on the queries;
+- MPNet's bias for how far two tokens are apart is taken once, for all layers, out of one row a head.
 
 **Saturation.** Processors with AVX2 or AVX-512 and no VNNI multiply bytes by `vpmaddubsw`, which adds two
 neighbouring products, along the inputs, in 16 bits, and saturates. Activations are unsigned there, at most 255, so
@@ -22,9 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from transformers import BertForQuestionAnswering, BertModel
+from transformers import BertForQuestionAnswering, BertModel, MPNetForQuestionAnswering, MPNetModel
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9
@@ -104,7 +106,7 @@ class Graph:
         """Returns the whole, checked; inputs are int64 of shape (1, tokens)."""
         graph = helper.make_graph(
             self.nodes,
-            "bert",
+            "encoder",
             [helper.make_tensor_value_info(name, TensorProto.INT64, [1, "tokens"]) for name in inputs],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
             self.constants,
@@ -138,17 +140,61 @@ class Centre:
         return Rounded(self._graph.node("QuantizeLinear", rows, scales, self._each, axis=0), scales, self._one)
 
 
-class Encoder:
-    """The layers of a BERT, from token numbers to one row of floats a token, shape (tokens, width)."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a kind of model calls the parts of a layer, and which of its positions is a text's first."""
 
-    def __init__(self, graph: Graph, bert: BertModel, *, has_types: bool) -> None:
-        config = bert.config
+    query: str
+    key: str
+    value: str
+    output: str
+    normalisation: str
+    first_position: int
+
+
+BERT = Names(
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    first_position=0,
+)
+MPNET = Names(
+    "attention.attn.q",
+    "attention.attn.k",
+    "attention.attn.v",
+    "attention.attn.o",
+    "attention.LayerNorm",
+    first_position=2,  # before it are those of padding
+)
+
+
+def distance_biases(model: MPNetModel, tokens: int) -> Floats:
+    """Returns what MPNet adds to a score by how far the key is behind the query: shape (heads, 2 * tokens - 1).
+
+    The first column is for a key `tokens - 1` before the query, the middle one for the query itself.
+    """
+    with torch.no_grad():
+        biases = model.encoder.compute_position_bias(torch.empty(1, tokens, 1))[0]
+    joined: Floats = torch.cat([biases[:, -1], biases[:, 0, 1:]], dim=1).numpy()
+    return joined
+
+
+class Encoder:
+    """The layers of a model, from token numbers to one row of floats a token, shape (tokens, width)."""
+
+    def __init__(self, graph: Graph, model: BertModel | MPNetModel, *, has_types: bool) -> None:
+        config = model.config
         if config.hidden_act != "gelu":
             raise ValueError(f"the model's activation is {config.hidden_act!r}; only 'gelu' can be written")
         self._graph = graph
         self._weights: dict[str, Floats] = {
-            name: tensor.detach().float().numpy() for name, tensor in bert.state_dict().items()
+            name: tensor.detach().float().numpy() for name, tensor in model.state_dict().items()
         }
+        self._names = MPNET if isinstance(model, MPNetModel) else BERT
+        self._positions = self._weights["embeddings.position_embeddings.weight"][self._names.first_position :]
+        self._biases = distance_biases(model, len(self._positions)) if isinstance(model, MPNetModel) else None
         self._layers, self._heads = config.num_hidden_layers, config.num_attention_heads
         self._width, self._epsilon = config.hidden_size, config.layer_norm_eps
         self._has_types = has_types
@@ -171,45 +217,58 @@ class Encoder:
         words = np.clip(np.rint(table / scale) + zero_point, 0, 255).astype(np.uint8)
         taken = graph.node("Gather", graph.constant(words, "word_embeddings"), "input_ids")
         sum_of = graph.node("DequantizeLinear", taken, graph.constant(scale), graph.constant(zero_point))
-        positions = self._weights["embeddings.position_embeddings.weight"]
-        types = self._weights["embeddings.token_type_embeddings.weight"]
-        if self._has_types:
+        positions = self._positions
+        types = self._weights.get("embeddings.token_type_embeddings.weight")
+        if types is not None and not self._has_types:
+            positions = positions + types[0]
+        elif types is not None:
             of_type = graph.node("Gather", graph.constant(types, "type_embeddings"), "token_type_ids")
             sum_of = graph.node("Add", sum_of, of_type)
-        else:
-            positions = positions + types[0]
         first = graph.integers(0)
         tokens = graph.node("Shape", "input_ids", start=1, end=2)
         # A Gather over a Range would do the same; ONNX Runtime's optimiser breaks that.
         places = graph.node("Slice", graph.constant(positions, "position_embeddings"), first, tokens, first)
         self._centre = Centre(graph, ZERO_POINT, tokens)
         self._gelu_centre = Centre(graph, GELU_ZERO_POINT, tokens)
+        self._bias = None if self._biases is None else self._distance_bias(self._biases, tokens)
         rows = graph.node("Reshape", graph.node("Add", sum_of, places), graph.integers(-1, self._width))
         return self._normalised(rows, "embeddings.LayerNorm")
+
+    def _distance_bias(self, biases: Floats, tokens: str) -> str:
+        """Returns what is added to the scores of all layers, shape (heads, tokens, tokens)."""
+        graph, first = self._graph, self._graph.integers(0)
+        longest = len(self._positions)
+        numbers = graph.constant(np.arange(longest, dtype=np.int64))
+        places = graph.node("Slice", numbers, first, tokens, first)
+        queries = graph.node("Unsqueeze", places, graph.integers(1))
+        # A key's column: how far it is behind the query, counted from the farthest before it.
+        columns = graph.node("Sub", graph.node("Add", places, graph.integers(longest - 1)), queries)
+        return graph.node("Gather", graph.constant(biases), columns, axis=1)
 
     def _layer(self, hidden: str, name: str) -> str:
         graph = self._graph
         attended = graph.node("Add", self._attention(hidden, name), hidden)
-        attended = self._normalised(attended, f"{name}.attention.output.LayerNorm")
+        attended = self._normalised(attended, f"{name}.{self._names.normalisation}")
         inner = self._dense(self._rounded(attended), f"{name}.intermediate.dense")
         outer = self._dense(self._rounded_gelu(graph.node("Gelu", inner)), f"{name}.output.dense")
         return self._normalised(graph.node("Add", outer, attended), f"{name}.output.LayerNorm")
 
     def _attention(self, hidden: str, name: str) -> str:
-        graph = self._graph
-        within = f"{name}.attention.self"
-        query, query_bias = self._dense_weights(f"{within}.query")
-        value, value_bias = self._dense_weights(f"{within}.value")
-        output, output_bias = self._dense_weights(f"{name}.attention.output.dense")
+        graph, names = self._graph, self._names
+        query, query_bias = self._dense_weights(f"{name}.{names.query}")
+        value, value_bias = self._dense_weights(f"{name}.{names.value}")
+        output, output_bias = self._dense_weights(f"{name}.{names.output}")
         rounded = self._rounded(hidden)
         queries, query_scales = self._product(rounded, query)
-        keys, key_scales = self._product(rounded, self._weights[f"{within}.key.weight"])
+        keys, key_scales = self._product(rounded, self._weights[f"{name}.{names.key}.weight"])
         values, value_scales = self._product(rounded, value)
         factor = key_scales * np.float32((self._width // self._heads) ** -0.5)
         queries = graph.node("Mul", queries, graph.constant(query_scales * factor))
         queries = graph.node("Add", queries, graph.constant(query_bias * factor))
         values = graph.node("Mul", values, graph.constant(value_scales))
         scores = graph.node("MatMul", self._by_head(queries, [1, 0, 2]), self._by_head(keys, [1, 2, 0]))
+        if self._bias is not None:
+            scores = graph.node("Add", scores, self._bias)
         shares = graph.node("Softmax", scores, axis=-1)
         taken = graph.node("MatMul", shares, self._by_head(values, [1, 0, 2]))
         taken = graph.node("Transpose", taken, perm=[1, 0, 2])
@@ -256,18 +315,22 @@ class Encoder:
         return graph.node("Add", graph.node("Mul", product, graph.constant(scales)), graph.constant(bias))
 
 
-def reader_graph(model: BertForQuestionAnswering) -> onnx.ModelProto:
-    """Returns a reader's graph: `input_ids`, `token_type_ids` -> `start_logits`, `end_logits`, all (1, tokens)."""
+def reader_graph(model: BertForQuestionAnswering | MPNetForQuestionAnswering) -> onnx.ModelProto:
+    """Returns a reader's graph: `input_ids`, of a BERT also `token_type_ids` -> `start_logits`, `end_logits`.
+
+    All have shape (1, tokens).
+    """
     graph = Graph()
-    hidden = Encoder(graph, model.bert, has_types=True).write()
+    encoder = getattr(model, model.base_model_prefix)
+    has_types = isinstance(model, BertForQuestionAnswering)
+    hidden = Encoder(graph, encoder, has_types=has_types).write()
     head = model.qa_outputs.weight.detach().float().numpy()
     for number, name in enumerate(("start_logits", "end_logits")):
         logits = graph.node("MatMul", hidden, graph.constant(head[number][:, np.newaxis]))
         logits = graph.node("Add", logits, graph.constant(np.float32(model.qa_outputs.bias[number].item())))
         graph.node("Reshape", logits, graph.integers(1, -1), name=name)
-    return graph.model(
-        ["input_ids", "token_type_ids"], {"start_logits": [1, "tokens"], "end_logits": [1, "tokens"]}
-    )
+    inputs = ["input_ids", "token_type_ids"] if has_types else ["input_ids"]
+    return graph.model(inputs, {"start_logits": [1, "tokens"], "end_logits": [1, "tokens"]})
 
 
 def embedder_graph(bert: BertModel) -> onnx.ModelProto:

