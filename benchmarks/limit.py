@@ -44,7 +44,7 @@ from epiqa.embed import load_embedder
 from epiqa.index import Index, generation, text, words
 from epiqa.models import ROOT as MODELS
 from epiqa.pipeline import TOP_K
-from epiqa.read import LARGE, SMALL, load_reader
+from epiqa.read import LARGE, SMALL, SecondLook, load_reader
 from epiqa.retrieve import DEPTH, retrieve
 from epiqa.terms import search_terms
 from epiqa.types import Embedder, Passage, Reader
@@ -227,7 +227,7 @@ def operators(model: str, tokens: int) -> dict[str, str]:
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.log_severity_level = 3
-    options.intra_op_num_threads = 0 if graphs.MASK.encode() in path.read_bytes() else 1  # as `graphs.session` does
+    options.intra_op_num_threads = 0 if model == LARGE else 1  # as `epiqa.read` opens them
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -319,8 +319,9 @@ def main() -> None:
     arguments = parser.parse_args()
     medquad = read_medquad(arguments.medquad)
     directory = kept_index(medquad)
-    readers = [load_reader(str(MODELS / name)) for name in (SMALL, LARGE)]
-    setting = Setting(Index.open(directory), directory, load_embedder(), *readers)
+    reader = load_reader()
+    assert isinstance(reader, SecondLook)
+    setting = Setting(Index.open(directory), directory, load_embedder(), reader.first, reader.second)
     questions = random.Random(SEED).sample(list(medquad.queries.values()), arguments.questions)
     best = peak()
     rows = measure(setting, questions, best)

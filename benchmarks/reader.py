@@ -29,7 +29,6 @@ import record
 from epiqa import graphs
 from epiqa.evaluation import Mode, evaluate
 from epiqa.evaluation.questions import squad_questions
-from epiqa.models import ROOT as MODELS
 from epiqa.pipeline import EpiQA, add_documents
 from epiqa.read import LARGE, SMALL, SecondLook, load_reader
 from epiqa.types import Document, Passage, Reader
@@ -103,10 +102,9 @@ def passage(reader_tokens: int) -> Passage:
 
 def speed(data: Path) -> dict[str, Any]:
     passages = [passage(PASSAGE_TOKENS)] * PASSAGES
-    readers: dict[str, Reader] = {
-        "small": load_reader(str(MODELS / SMALL)),
-        "large": load_reader(str(MODELS / LARGE)),
-    }
+    both = load_reader()
+    assert isinstance(both, SecondLook)
+    readers: dict[str, Reader] = {"small": both.first, "large": both.second}
     figures: dict[str, Any] = {"tokens": PASSAGE_TOKENS, "passages": PASSAGES}
     for name, reader in readers.items():
         figures[f"{name}_ms"] = round(statistics.median(_seconds(reader, passages) for _ in range(RUNS)) * 1000, 1)

@@ -190,7 +190,7 @@ def held_out(data: Path) -> list[tuple[str, Passage]]:
 
 def reader(model: str, *, by_openvino: bool) -> WindowReader:
     path = MODELS / model / "model.onnx"
-    session = graphs.bundled_session(model)
+    session = graphs.bundled_session(model, is_shared=model == LARGE)
     compiled = compiled_by_openvino(path, {}) if by_openvino else None
 
     def run(inputs: graphs.Inputs) -> tuple[Logits, Logits]:

@@ -1,7 +1,7 @@
 """ONNX Runtime for embedder and reader: sessions, tokenizers, and batches of texts of like length.
 
-A graph that takes no attention mask knows no padding: it reads one sequence at a time. Each is then computed on one
-core, several of them side by side, so that nothing that is found in a text depends, to the bit, on the others.
+A graph that takes no attention mask knows no padding: it reads one sequence at a time, several of them side by
+side, so that nothing that is found in a text depends, to the bit, on the others.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ MASK = "attention_mask"
 _ENCODING_FIELDS = {"input_ids": "ids", MASK: "attention_mask", "token_type_ids": "type_ids"}
 
 
-def session(graph: bytes, source: str) -> onnxruntime.InferenceSession:
-    """Opens a graph on the CPU, on one core when it reads a sequence at a time; `source` names it in errors.
+def session(graph: bytes, source: str, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
+    """Opens a graph on the CPU; `source` names it in errors.
 
-    Raises ModelError when the bytes are no graph that ONNX Runtime can run.
+    One that reads a sequence at a time takes one core for it, the others being for further sequences. With
+    `is_shared` all cores share the work on each, as is quicker where there is mostly a single one. Raises
+    ModelError when the bytes are no graph that ONNX Runtime can run.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # The number of threads is to be said before the graph is parsed, so its bytes are asked for the input's name.
-    options.intra_op_num_threads = 0 if MASK.encode() in graph else 1
+    options.intra_op_num_threads = 0 if is_shared or MASK.encode() in graph else 1
     # A thread that waits for its share of a graph's next step would spin: a fifth of the processor's time, and
     # several questions at once would wait for each other.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -51,9 +53,9 @@ def input_names(session: onnxruntime.InferenceSession) -> tuple[str, ...]:
     return tuple(node.name for node in session.get_inputs())
 
 
-def bundled_session(model: str) -> onnxruntime.InferenceSession:
-    """Opens the bundled graph of a model, by its folder, after checking its SHA-256."""
-    return session(read_bundled(f"{model}/model.onnx"), model)
+def bundled_session(model: str, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
+    """Opens the bundled graph of a model, by its folder, after checking its SHA-256; else as `session`."""
+    return session(read_bundled(f"{model}/model.onnx"), model, is_shared=is_shared)
 
 
 def bundled_tokenizer(model: str) -> Tokenizer:

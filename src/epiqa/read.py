@@ -236,7 +236,8 @@ def load_reader(path: str | None = None) -> Reader:
 
 def _bundled_reader(name: str) -> WindowReader:
     digest = checksums()[f"{name}/model.onnx"]
-    return _onnx_reader(graphs.bundled_tokenizer(name), graphs.bundled_session(name), digest)
+    session = graphs.bundled_session(name, is_shared=name == LARGE)  # which mostly reads a single passage
+    return _onnx_reader(graphs.bundled_tokenizer(name), session, digest)
 
 
 def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, digest: str) -> WindowReader:

@@ -255,3 +255,12 @@ def test_a_graph_for_one_sequence_takes_no_batch(folder: Path) -> None:
         session.run(None, {"input_ids": two, "token_type_ids": two})
     with pytest.raises(ModelError, match="tiny"):
         graphs.session(b"no graph", "tiny")
+
+
+def test_cores_that_share_the_work_find_the_same_to_the_bit(folder: Path) -> None:
+    graph = (folder / "model.onnx").read_bytes()
+    alone, shared = graphs.session(graph, "tiny"), graphs.session(graph, "tiny", is_shared=True)
+    assert [s.get_session_options().intra_op_num_threads for s in (alone, shared)] == [1, 0]
+    for inputs in pairs():
+        for one, other in zip(alone.run(None, inputs), shared.run(None, inputs), strict=True):
+            np.testing.assert_array_equal(one, other)
