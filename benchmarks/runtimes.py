@@ -54,7 +54,7 @@ Run = Callable[[graphs.Inputs], NDArray[np.float32]]
 
 
 def onnx_runtime(path: Path) -> Run:
-    session = graphs.session(path.read_bytes(), str(path))
+    session = graphs.session(path)
     names, output = graphs.input_names(session), session.get_outputs()[0].name
 
     def run(inputs: graphs.Inputs) -> NDArray[np.float32]:

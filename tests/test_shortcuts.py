@@ -27,7 +27,7 @@ from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.filters import Filter
 from epiqa.index import Index, generation, vectors
 from epiqa.ingest import read_document
-from epiqa.models import read_bundled
+from epiqa.models import bundled_path
 from epiqa.pipeline import TOP_K, EpiQA, add_documents
 from epiqa.read import LARGE, SMALL, Logits, SecondLook, WindowReader
 from epiqa.terms import search_terms
@@ -104,7 +104,7 @@ class PlainReader(WindowReader):
     def __init__(self, model: str) -> None:
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the tests may have company
-        self._session = onnxruntime.InferenceSession(read_bundled(f"{model}/model.onnx"), options)
+        self._session = onnxruntime.InferenceSession(str(bundled_path(f"{model}/model.onnx")), options)
         self._names = [node.name for node in self._session.get_inputs()]
         tokenizer = graphs.bundled_tokenizer(model)
         self._padding = graphs.pad_id(tokenizer)

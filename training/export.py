@@ -16,7 +16,6 @@ Needs `pip install -e ".[training]"`.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import re
@@ -40,6 +39,7 @@ from transformers import (
 
 import bert_graph
 from epiqa import graphs
+from epiqa.models import sha256
 from epiqa.read import LARGE, SMALL, STRIDE_TOKENS, WINDOW_TOKENS
 
 MODELS = Path(__file__).parent.parent / "src" / "epiqa" / "models"
@@ -49,6 +49,8 @@ EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 READERS = {"small": SMALL, "large": LARGE}
 BLOCK_SIZE = 128
 ACCURACY_LEVEL = 4  # activations as int8, too
+LARGE_BYTES = 64 << 20
+WEIGHT_BYTES = 4096  # smaller constants stay in the graph
 EMBEDDER_MAX_TOKENS = 256  # what sentence_bert_config.json says
 
 
@@ -79,10 +81,6 @@ class SpanLogits(torch.nn.Module):
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         output = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
         return output.start_logits, output.end_logits
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def export_graph(model: torch.nn.Module, inputs: list[str], outputs: list[str], path: Path) -> None:
@@ -175,7 +173,7 @@ def export_embedder(work: Path, models: Path) -> None:
     fp32, target = work / "embedder.fp32.onnx", models / "embedder"
     target.mkdir(parents=True, exist_ok=True)
     export_graph(PooledEncoder(encoder), ["input_ids", "attention_mask"], ["embedding"], fp32)
-    onnx.save(bert_graph.embedder_graph(encoder), target / "model.onnx")
+    save_graph(bert_graph.embedder_graph(encoder), target / graphs.GRAPH)
     tokenizer = write_tokenizer(
         source / "tokenizer.json", target / "tokenizer.json", max_tokens=EMBEDDER_MAX_TOKENS, stride=0
     )
@@ -212,7 +210,7 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
     export_graph(SpanLogits(model), inputs, ["start_logits", "end_logits"], fp32)
     run_int8 = run_graph
     if isinstance(model, BertForQuestionAnswering | MPNetForQuestionAnswering):
-        onnx.save(bert_graph.reader_graph(model), target / "model.onnx")
+        save_graph(bert_graph.reader_graph(model), target / graphs.GRAPH)
         run_int8 = run_alone
     else:
         quantize_reader(fp32, target / "model.onnx")
@@ -246,14 +244,26 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
         raise SystemExit("the fp32 graph does not compute what the model does")
 
 
+def save_graph(model: onnx.ModelProto, path: Path) -> None:
+    """Writes a graph; large weights go into a file beside it, which is mapped when it is opened, not read."""
+    weights = path.with_name(graphs.WEIGHTS)
+    weights.unlink(missing_ok=True)  # the writer appends to what there is
+    is_large = model.ByteSize() > LARGE_BYTES
+    onnx.save_model(model, path, save_as_external_data=is_large, location=weights.name, size_threshold=WEIGHT_BYTES)
+
+
 def write_checksums(models: Path) -> None:
     """Writes `SHA256SUMS` over every model file, as `sha256sum -c` reads it, and the graphs' into their cards."""
-    files = sorted(p for p in models.rglob("*") if p.suffix in {".onnx", ".json"})
-    lines = [f"{sha256(path)}  {path.relative_to(models).as_posix()}\n" for path in files]
+    files = sorted(p for p in models.rglob("*") if p.suffix in {".onnx", ".data", ".json"})
+    digests = {path.relative_to(models).as_posix(): sha256(path) for path in files}
+    lines = [f"{digest}  {name}\n" for name, digest in digests.items()]
     (models / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
     for card in models.glob("*/README.md"):
-        row = f"| SHA-256 | `{sha256(card.with_name('model.onnx'))}` |"
-        card.write_text(re.sub(r"\| SHA-256 \| `.*` \|", row, card.read_text("utf-8")), encoding="utf-8")
+        text = card.read_text("utf-8")
+        for what, name in (("SHA-256", graphs.GRAPH), ("SHA-256 of the weights", graphs.WEIGHTS)):
+            digest = digests.get(f"{card.parent.name}/{name}")
+            text = re.sub(rf"\| {what} \| `.*` \|", f"| {what} | `{digest}` |", text)
+        card.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

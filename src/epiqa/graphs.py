@@ -6,6 +6,8 @@ side, so that nothing that is found in a text depends, to the bit, on the others
 
 from __future__ import annotations
 
+import hashlib
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,34 +21,53 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from epiqa.errors import ModelError
-from epiqa.models import read_bundled
+from epiqa.models import ROOT, bundled_path, checksums, read_bundled, sha256
 
 Inputs = dict[str, NDArray[np.int64]]
 Outputs = TypeVar("Outputs")
 
 MASK = "attention_mask"
+# ONNX keeps weights in the graph's file, or in one beside it ("external data").
+GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
 
 _ENCODING_FIELDS = {"input_ids": "ids", MASK: "attention_mask", "token_type_ids": "type_ids"}
 
 
-def session(graph: bytes, source: str, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
-    """Opens a graph on the CPU; `source` names it in errors.
+def session(path: Path, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
+    """Opens the graph in a file, on the CPU; weights in a file of their own are mapped into memory.
 
     One that reads a sequence at a time takes one core for it, the others being for further sequences. With
     `is_shared` all cores share the work on each, as is quicker where there is mostly a single one. Raises
-    ModelError when the bytes are no graph that ONNX Runtime can run.
+    ModelError when the file cannot be read, or holds no graph that ONNX Runtime can run.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # The number of threads is to be said before the graph is parsed, so its bytes are asked for the input's name.
-    options.intra_op_num_threads = 0 if is_shared or MASK.encode() in graph else 1
     # A thread that waits for its share of a graph's next step would spin: a fifth of the processor's time, and
     # several questions at once would wait for each other.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        options.intra_op_num_threads = 0 if is_shared or _has_mask(path) else 1
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror})") from error
     except Exception as error:  # ONNX Runtime's own errors have no common base
-        raise ModelError(f"{source} is not a graph that ONNX Runtime can run: {error}") from error
+        raise ModelError(f"{path} is not a graph that ONNX Runtime can run: {error}") from error
+
+
+def _has_mask(path: Path) -> bool:
+    """Tells whether the input's name is in the file: how many threads to use is to be said before it is parsed."""
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(MASK.encode()) >= 0
+
+
+def fingerprint(path: Path, digest_of: Callable[[Path], str] = sha256) -> str:
+    """Returns what names a graph: its file's SHA-256, or that of its and its weights', which are beside it."""
+    weights = path.with_name(WEIGHTS)
+    digests = [digest_of(path), *([digest_of(weights)] if weights.exists() else [])]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def input_names(session: onnxruntime.InferenceSession) -> tuple[str, ...]:
@@ -54,8 +75,16 @@ def input_names(session: onnxruntime.InferenceSession) -> tuple[str, ...]:
 
 
 def bundled_session(model: str, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
-    """Opens the bundled graph of a model, by its folder, after checking its SHA-256; else as `session`."""
-    return session(read_bundled(f"{model}/model.onnx"), model, is_shared=is_shared)
+    """Opens the bundled graph of a model, by its folder, after checking its files; else as `session`."""
+    weights = f"{model}/{WEIGHTS}"
+    if weights in checksums():
+        bundled_path(weights)
+    return session(bundled_path(f"{model}/{GRAPH}"), is_shared=is_shared)
+
+
+def bundled_fingerprint(model: str) -> str:
+    """Returns what names the bundled graph of a model, by its folder, without reading it; else as `fingerprint`."""
+    return fingerprint(ROOT / model / GRAPH, lambda path: checksums()[f"{model}/{path.name}"])
 
 
 def bundled_tokenizer(model: str) -> Tokenizer:

@@ -22,7 +22,6 @@ from tokenizers import Encoding, Tokenizer
 
 from epiqa import graphs
 from epiqa.errors import ModelError
-from epiqa.models import checksums
 from epiqa.rerank import best_margins, place_of, reranked, stacked
 from epiqa.types import Passage, Reader, Span
 
@@ -221,23 +220,18 @@ def load_reader(path: str | None = None) -> Reader:
         with ThreadPoolExecutor() as threads:
             return SecondLook(*threads.map(_bundled_reader, (SMALL, LARGE)))
     folder = Path(path)
-    if (folder / "model.onnx").is_file():
+    if (folder / graphs.GRAPH).is_file():
         tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")
-        try:
-            graph = (folder / "model.onnx").read_bytes()
-        except OSError as error:
-            raise ModelError(f"the reader's {folder / 'model.onnx'} cannot be read ({error.strerror})") from error
-        digest = hashlib.sha256(graph).hexdigest()
-        return _onnx_reader(tokenizer, graphs.session(graph, str(folder / "model.onnx")), digest)
+        session = graphs.session(folder / graphs.GRAPH)
+        return _onnx_reader(tokenizer, session, graphs.fingerprint(folder / graphs.GRAPH))
     if (folder / "config.json").is_file():
         return _transformers_reader(folder)
     raise ModelError(f"the reader {path!r} is not a folder with model.onnx and tokenizer.json, or with config.json")
 
 
 def _bundled_reader(name: str) -> WindowReader:
-    digest = checksums()[f"{name}/model.onnx"]
     session = graphs.bundled_session(name, is_shared=name == LARGE)  # which mostly reads a single passage
-    return _onnx_reader(graphs.bundled_tokenizer(name), session, digest)
+    return _onnx_reader(graphs.bundled_tokenizer(name), session, graphs.bundled_fingerprint(name))
 
 
 def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, digest: str) -> WindowReader:

@@ -248,19 +248,49 @@ def test_run_alone_joins_what_a_batch_would_give(model: BertForQuestionAnswering
 
 
 def test_a_graph_for_one_sequence_takes_no_batch(folder: Path) -> None:
-    session = graphs.session((folder / "model.onnx").read_bytes(), "tiny")
+    session = graphs.session(folder / "model.onnx")
     assert graphs.input_names(session) == ("input_ids", "token_type_ids")
     two = np.ones((2, 5), dtype=np.int64)
     with pytest.raises(Exception, match="invalid dimensions"):  # ONNX Runtime's own
         session.run(None, {"input_ids": two, "token_type_ids": two})
-    with pytest.raises(ModelError, match="tiny"):
-        graphs.session(b"no graph", "tiny")
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", None])
+def test_what_is_no_graph_is_refused_by_its_path(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "tiny.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=r"tiny\.onnx"):
+        graphs.session(tmp_path / "tiny.onnx")
 
 
 def test_cores_that_share_the_work_find_the_same_to_the_bit(folder: Path) -> None:
-    graph = (folder / "model.onnx").read_bytes()
-    alone, shared = graphs.session(graph, "tiny"), graphs.session(graph, "tiny", is_shared=True)
+    graph = folder / "model.onnx"
+    alone, shared = graphs.session(graph), graphs.session(graph, is_shared=True)
     assert [s.get_session_options().intra_op_num_threads for s in (alone, shared)] == [1, 0]
     for inputs in pairs():
         for one, other in zip(alone.run(None, inputs), shared.run(None, inputs), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_large_weights_lie_beside_the_graph_and_are_part_of_its_name(
+    model: BertForQuestionAnswering, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "tokenizer.json", tmp_path)
+    monkeypatch.setattr(export, "LARGE_BYTES", 1000)
+    for _ in range(2):  # the second time over the first one's files
+        export.save_graph(bert_graph.reader_graph(model), tmp_path / "model.onnx")
+    whole, (graph, weights) = folder / "model.onnx", (tmp_path / name for name in ("model.onnx", "model.onnx.data"))
+    assert graph.stat().st_size < weights.stat().st_size < whole.stat().st_size
+    passages = [make_passage(text) for text in TEXTS]
+    apart, one = load_reader(str(tmp_path)), load_reader(str(folder))
+    assert apart.read("Who spoke?", passages) == one.read("Who spoke?", passages)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    del apart
+    weights.unlink()  # what is mapped may not be written into
+    weights.write_bytes(content)
+    names = {graphs.fingerprint(path) for path in (whole, graph)} | {load_reader(str(tmp_path)).fingerprint}
+    assert len(names) == 3
+    weights.unlink()
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        load_reader(str(tmp_path))

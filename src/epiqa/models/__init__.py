@@ -12,6 +12,7 @@ from pathlib import Path
 from epiqa.errors import ModelError
 
 ROOT = Path(__file__).parent
+PIECE_BYTES = 1 << 20
 
 
 @cache
@@ -21,19 +22,32 @@ def checksums() -> dict[str, str]:
     return {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
 
 
-def read_bundled(name: str) -> bytes:
-    """Returns the content of a bundled file.
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, read piece by piece; raises OSError."""
+    digest, piece = hashlib.sha256(), memoryview(bytearray(PIECE_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            digest.update(piece[:size])
+    return digest.hexdigest()
+
+
+def bundled_path(name: str) -> Path:
+    """Returns the path of a bundled file, after checking it.
 
     Raises ModelError when it is missing or its SHA-256 is not the one in `SHA256SUMS`.
     """
     path = ROOT / name
     try:
-        data = path.read_bytes()
+        digest = sha256(path)
     except OSError as error:
         raise ModelError(
             f"the bundled model file {path} cannot be read ({error.strerror}): reinstall epiqa"
         ) from error
-    digest = hashlib.sha256(data).hexdigest()
     if digest != checksums().get(name):
         raise ModelError(f"the bundled model file {path} was altered (its SHA-256 is {digest}): reinstall epiqa")
-    return data
+    return path
+
+
+def read_bundled(name: str) -> bytes:
+    """Returns the content of a bundled file; raises ModelError as `bundled_path` does."""
+    return bundled_path(name).read_bytes()
