@@ -2,21 +2,21 @@
 
 The same thing is written in several ways: a date ("Feb. 3", "2 February", "2022-02-03"), a number ("1,200", "1200",
 "three"), a name ("COVID19", "Xi'an", "US"), a word ("colour", "color"; see `inflection`). All of them are searched,
-as phrases where they have several words. A word that no document has is taken for two words run together, or for
-misspelt, and gives way to those that look most like it. Regular inflection is left to the index, which stems
-(Porter 1980).
+as phrases where they have several words, each in the stead of the words that it stands for. A word that no document
+has is taken for two words run together, or for misspelt, and gives way to those that look most like it. Regular
+inflection is left to the index, which stems (Porter 1980).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 
 from epiqa import graphs
-from epiqa.index import Index, Stem
+from epiqa.index import Form, Index, Stem
 from epiqa.inflection import forms_of, past_of
 from epiqa.sentences import STOPWORDS, content_words
 
@@ -83,9 +83,9 @@ def search_terms(question: str, index: Index, *, rewrite: bool = True) -> list[s
         return words
     misspelt = [word for word in words if _may_be_misspelt(word) and not index.has_word(word)]
     terms = {word: [word] for word in words} | {word: corrected(word, index) for word in misspelt[:MAX_CORRECTED]}
-    inflected = [form for word in words for form in forms_of(word)]
+    inflected = [Form(form, [word]) for word in words for form in forms_of(word)]
     if "did" in re.findall(r"\w+", question.lower()):  # "did she write" is answered by "wrote"
-        inflected += [past for word in words for past in past_of(word)]
+        inflected += [Form(past, [word]) for word in words for past in past_of(word)]
     forms = [*other_forms(question), *joined_and_parted(question), *inflected]
     return list(dict.fromkeys([*(term for word in words for term in terms[word]), *forms]))
 
@@ -100,7 +100,13 @@ def _common_words() -> frozenset[str]:
     return frozenset(graphs.bundled_tokenizer("embedder").get_vocab())
 
 
-def other_forms(question: str) -> Iterator[str]:
+def _forms(texts: Iterable[str], written: str) -> Iterator[Form]:
+    """Yields other forms of what is written in a question."""
+    of = content_words(written)
+    yield from (Form(text, of) for text in texts)
+
+
+def other_forms(question: str) -> Iterator[Form]:
     """Yields other ways to write the dates, numbers, compounds and abbreviations of a question, in lower case."""
     text = question.lower()
     for match in _DATE.finditer(text):
@@ -108,57 +114,59 @@ def other_forms(question: str) -> Iterator[str]:
         month = MONTHS.index(_ABBREVIATIONS.get(name, name)) + 1 if name else int(match["number"])
         day = int(match["day"] or match["first"] or match["last"])
         if 1 <= month <= 12 and 1 <= day <= 31:
-            yield from _date_forms(month, day)
-    for first, _, second, _ in _DAY_MONTH_YEAR.findall(text):
-        for month, day in {(int(first), int(second)), (int(second), int(first))}:  # who can tell which is which?
+            yield from _forms(_date_forms(month, day), match[0])
+    for match in _DAY_MONTH_YEAR.finditer(text):
+        first, second = int(match[1]), int(match[3])
+        for month, day in {(first, second), (second, first)}:  # who can tell which is which?
             if 1 <= month <= 12 and 1 <= day <= 31:
-                yield from _date_forms(month, day)
+                yield from _forms(_date_forms(month, day), match[0])
     yield from _other_numbers(text)
-    for number in _NUMBER.findall(text):
-        yield str(_VALUES[" ".join(re.findall(r"\w+", number))])
+    for match in _NUMBER.finditer(text):
+        yield from _forms([str(_VALUES[" ".join(re.findall(r"\w+", match[0]))])], match[0])
     for word in re.findall(r"\w+", text):
         if word in _ABBREVIATIONS:
-            yield _ABBREVIATIONS[word]
+            yield Form(_ABBREVIATIONS[word], [word])
         elif word in MONTHS:
-            yield word[:3]
+            yield Form(word[:3], [word])
         elif re.fullmatch("[1-9][0-9]?", word) and word != "1":
-            yield _NUMBERS[int(word)]
+            yield Form(_NUMBERS[int(word)], [word])
     for grouped in _GROUPED.findall(text):
-        yield grouped.replace(",", " ")
-        yield grouped.replace(",", "")
+        yield from _forms([grouped.replace(",", " "), grouped.replace(",", "")], grouped)
     for number in _UNGROUPED.findall(text):
-        yield f"{int(number):,}".replace(",", " ")
+        yield Form(f"{int(number):,}".replace(",", " "), [number])
     for compound in _JOINED.findall(text):
-        yield " ".join(re.findall(r"\w+", compound))
-        yield "".join(re.findall(r"\w+", compound))
+        parts = re.findall(r"\w+", compound)
+        yield from _forms([" ".join(parts), "".join(parts)], compound)
     for match in _LETTERS_AND_DIGITS.finditer(text):
-        yield " ".join(part for part in match.groups() if part)
+        yield from _forms([" ".join(part for part in match.groups() if part)], match[0])
     for name in _NAME_AND_NUMBER.findall(text):
-        yield name.replace(" ", "")
+        yield from _forms([name.replace(" ", "")], name)
     if question != question.upper() or " " not in question:  # where all is in capitals, they say nothing
         for letters in _CAPITALS.findall(question):
-            yield " ".join(letters.lower())
-            yield letters.lower()  # which may be a stopword: "US", "WHO"
+            # In lower case, it may be a stopword: "US", "WHO".
+            yield from _forms([" ".join(letters.lower()), letters.lower()], letters)
 
 
-def _other_numbers(text: str) -> Iterator[str]:
+def _other_numbers(text: str) -> Iterator[Form]:
     """Yields other ways to write round numbers, ordinals, and numbers behind a name ("phase 3", "World War II")."""
-    for count, scale in _SCALED.findall(text):
+    for match in _SCALED.finditer(text):
+        count, scale = match.groups()
         factor = 1 if count in ("a", "one") else _VALUES.get(count) or int(count)
-        yield from _round_forms(factor * _SCALES[scale])
+        yield from _forms(_round_forms(factor * _SCALES[scale]), match[0])
     for digits in _WHOLE.findall(text):
-        yield from _round_forms(int(digits.replace(",", "")))
-    for digits, word in _ORDINAL.findall(text):
+        yield from _forms(_round_forms(int(digits.replace(",", ""))), digits)
+    for match in _ORDINAL.finditer(text):
+        digits, word = match.groups()
         value = int(digits) if digits else _VALUES_BY_WORD[word]
         if not digits:
-            yield f"{value}{_suffix(value)}"
+            yield Form(f"{value}{_suffix(value)}", [word])
         elif value in _ORDINALS:
-            yield _ORDINALS[value]
+            yield from _forms([_ORDINALS[value]], match[0])
     for name, roman in _NAME_AND_ROMAN.findall(text):
-        yield f"{name} {_VALUES_BY_WORD[roman]}"
+        yield from _forms([f"{name} {_VALUES_BY_WORD[roman]}"], f"{name} {roman}")
     for name, digits in _NAME_AND_SMALL.findall(text):
         if name not in MONTHS and name not in _ABBREVIATIONS and int(digits) in _ROMAN:
-            yield f"{name} {_ROMAN[int(digits)]}"
+            yield from _forms([f"{name} {_ROMAN[int(digits)]}"], f"{name} {digits}")
 
 
 def _round_forms(value: int) -> Iterator[str]:
@@ -176,12 +184,12 @@ def _suffix(number: int) -> str:
     return "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
 
 
-def joined_and_parted(question: str) -> Iterator[str]:
+def joined_and_parted(question: str) -> Iterator[Form]:
     """Yields two words as one ("health care"), and one as two that are words, or a letter and a word ("email")."""
     words = re.findall(r"\w+", question.lower())[:MAX_JOINED]
     for one, other in pairwise(words):
         if STOPWORDS.isdisjoint((one, other)):
-            yield one + other
+            yield Form(one + other, [one, other])
     known = _common_words()
     for word in words:
         if word in STOPWORDS or len(word) > LONGEST_JOINED:
@@ -189,9 +197,9 @@ def joined_and_parted(question: str) -> Iterator[str]:
         for cut in range(MIN_PART, len(word) - MIN_PART + 1):
             parts = (word[:cut], word[cut:])
             if known.issuperset(parts) and STOPWORDS.isdisjoint(parts):
-                yield " ".join(parts)
+                yield Form(" ".join(parts), [word])
         if word[0] in "etx" and len(word) > MIN_PART and word[1:] in known:
-            yield f"{word[0]} {word[1:]}"
+            yield Form(f"{word[0]} {word[1:]}", [word])
 
 
 def _date_forms(month: int, day: int) -> Iterator[str]:

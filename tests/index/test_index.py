@@ -14,7 +14,7 @@ import pytest
 
 from epiqa.errors import IndexMissingError
 from epiqa.filters import EVERYTHING, Filter
-from epiqa.index import Index, IndexWriter, verify
+from epiqa.index import Form, Index, IndexWriter, verify
 from epiqa.index.sources import digest
 from epiqa.types import DocumentDate
 from fakes import WordEmbedder
@@ -191,6 +191,43 @@ def test_bm25_is_positive_and_ordered(notices: Index) -> None:
     assert quotes_of(notices, ["masks", "harbour"])[0].startswith("Two masks for the harbour")
     assert quotes_of(notices, ["masks"])[0] == "Masks, masks, masks again"
     assert notices.search_words(["masks", "harbour"], 1) == found[:1]
+
+
+FORMS = """\
+The health care act of the city
+The healthcare act of the city
+Health and care, each on its own
+The health care and healthcare of it
+The bread and the cake of today
+The rain and the wind of today
+The ship and the train of today
+The roof and the wall of today
+The rice and the salt of today"""
+
+
+def test_another_form_counts_in_the_stead_of_its_words_and_not_beside_them(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": FORMS})
+    index = Index.open(tmp_path)
+    both, joined, apart, twice, *_ = lines = FORMS.split("\n")
+    form = Form("healthcare", ["health", "care"])
+
+    def scores(*words: str) -> dict[str, float]:
+        found = index.search_words(words, 20)
+        passages = index.fetch([number for number, _ in found])
+        return {passages[number].quote: score for number, score in found}
+
+    own, with_form = scores("health", "care"), scores("health", "care", form)
+    assert set(with_form) == {both, joined, apart, twice}
+    assert joined not in own
+    # As rare as it is, it is worth no more than the words that it stands for, and one chunk has both anyway.
+    assert all(with_form[line] == pytest.approx(own[line], rel=1e-5) for line in (both, apart, twice))
+    assert with_form[joined] == pytest.approx(with_form[both], rel=0.2)
+    # Of several forms of the same words, one counts.
+    assert scores("health", "care", form, Form("act", ["health", "care"]))[joined] < 1.1 * with_form[joined]
+    # One of words that no chunk has, or of none that are searched, is searched as a word is.
+    for of in (["sanitary"], []):
+        assert scores(Form("bread", of)) == scores("bread") != {}
+    assert set(lines) > set(scores("bread"))
 
 
 def test_title_words_are_found(notices: Index) -> None:

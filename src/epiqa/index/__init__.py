@@ -13,7 +13,7 @@ new `CURRENT` over the old. Both know documents, chunks and vectors, and nothing
 
 from epiqa.index.read import Index
 from epiqa.index.verify import verify
-from epiqa.index.words import Stem
+from epiqa.index.words import Form, Stem
 from epiqa.index.write import IndexWriter
 
-__all__ = ["Index", "IndexWriter", "Stem", "verify"]
+__all__ = ["Form", "Index", "IndexWriter", "Stem", "verify"]

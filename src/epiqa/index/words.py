@@ -14,8 +14,10 @@ import hashlib
 import heapq
 import math
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
@@ -53,6 +55,19 @@ class Stem(str):
     """A stem that the index has, to be searched as it is: stemmed again, it may be another ("abus", "abu")."""
 
     __slots__ = ()
+
+
+class Form(str):
+    """Another way to write some of the words that are searched: it counts in their stead, not beside them."""
+
+    __slots__ = ("of",)
+
+    of: tuple[str, ...]
+
+    def __new__(cls, text: str, of: Sequence[str]) -> Form:
+        form = super().__new__(cls, text)
+        form.of = tuple(of)
+        return form
 
 
 def clean(text: str) -> str:
@@ -208,6 +223,22 @@ def find(connection: sqlite3.Connection, phrase: Sequence[str]) -> tuple[NDArray
     return distinct.astype(_ROW), times
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The numbers of the chunks that have a word, in rising order, what it adds to their scores, and its weight."""
+
+    numbers: NDArray[np.integer]
+    scores: NDArray[np.float32]
+    idf: float
+
+    def at(self, numbers: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Returns what the word adds to the scores of some chunks: 0 where they do not have it."""
+        if not len(self.numbers):
+            return np.zeros(len(numbers), dtype=np.float32)
+        places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return np.where(self.numbers[places] == numbers, self.scores[places], np.float32(0))
+
+
 class WordSearch:
     """BM25 over the chunks of all segments that are there still. Not safe for several threads."""
 
@@ -229,22 +260,53 @@ class WordSearch:
     def search(self, words: Sequence[str], top_k: int, among: Mask | None = None) -> list[tuple[int, float]]:
         """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words, best first.
 
-        Several words in one text are a phrase, a Stem is one. `among` tells of each number whether it is searched.
+        Several words in one text are a phrase, a Stem is one. A Form is worth no more than the words that it stands
+        for are together, and counts in a chunk as far as that is more than what these have; of several forms of the
+        same words, that which counts most. `among` tells of each number whether it is searched.
         """
         scores = np.zeros(len(self._norms), dtype=np.float32)
         phrases = [
             (str(word),) if isinstance(word, Stem) else made for word, made in zip(words, stems(words), strict=True)
         ]
-        for phrase in filter(None, phrases):
-            found = [self._find(connection, first, phrase) for connection, first in self._parts]
-            chunks = sum(len(numbers) for numbers, _ in found)
-            idf = max(math.log((self._count - chunks + 0.5) / (chunks + 0.5)), MIN_IDF)
-            for numbers, counts in found:
-                frequencies = counts.astype(np.float32)
-                scores[numbers] += idf * (K1 + 1) * frequencies / (frequencies + self._norms[numbers])
+        found: dict[str, _Found] = {}
+        gains: defaultdict[tuple[str, ...], list[tuple[NDArray[np.integer], NDArray[np.float32]]]] = defaultdict(
+            list
+        )
+        unknown = _Found(np.empty(0, dtype=_ROW), np.empty(0, dtype=np.float32), self._idf(0))
+        for word, phrase in zip(words, phrases, strict=True):
+            if not phrase:
+                continue
+            these = self._found(phrase)
+            if not isinstance(word, Form):
+                found[word] = these
+                scores[these.numbers] += these.scores
+                continue
+            stood_for = [found.get(own, unknown) for own in word.of]
+            worth = sum(own.idf for own in stood_for) if stood_for else these.idf
+            gain = these.scores * min(1.0, worth / these.idf)
+            for own in stood_for:
+                gain -= own.at(these.numbers)
+            gains[word.of].append((these.numbers, gain))
+        for of_same in gains.values():
+            numbers, gain = (np.concatenate(parts) for parts in zip(*of_same, strict=True))
+            numbers, gain = numbers[gain > 0], gain[gain > 0]
+            distinct, places = np.unique(numbers, return_inverse=True)
+            most = np.zeros(len(distinct), dtype=np.float32)
+            np.maximum.at(most, places, gain)
+            scores[distinct] += most
         if among is not None:
             scores[~among] = 0
         return best(scores, top_k)
+
+    def _idf(self, chunks: int) -> float:
+        return max(math.log((self._count - chunks + 0.5) / (chunks + 0.5)), MIN_IDF)
+
+    def _found(self, phrase: Sequence[str]) -> _Found:
+        parts = [self._find(connection, first, phrase) for connection, first in self._parts]
+        numbers = np.concatenate([np.empty(0, dtype=_ROW), *(numbers for numbers, _ in parts)])
+        frequencies = np.concatenate([np.empty(0), *(counts for _, counts in parts)]).astype(np.float32)
+        idf = self._idf(len(numbers))
+        return _Found(numbers, idf * (K1 + 1) * frequencies / (frequencies + self._norms[numbers]), idf)
 
     def has_any(self, phrase: str) -> bool:
         """Tells whether a chunk has the word or phrase."""
