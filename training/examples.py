@@ -1,10 +1,9 @@
 """SQuAD 2.0 files -> what a reader is trained on: windows of tokens, in batches of like length.
 
-Five kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; a question with
+Four kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; a question with
 a passage of the same source that retrieval ranks high and that has none of its answers (Clark & Gardner 2018);
-a question in which a name, number or year of its passage was exchanged for another of the article's; a question in
-which a word was exchanged for its opposite (`opposites.txt`), which is how a fifth of SQuAD 2.0's own came about
-(Rajpurkar et al. 2018, table 1); and a question whose passage lost the sentence with the answer.
+a question in which a name, number or year of its passage was exchanged for another of the article's; and a question
+whose passage lost the sentence with the answer.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ HARDEST = 4  # of those without the answer, one of so many is drawn
 BUCKET_TOKENS = 16
 NO_ANSWER = (0, 0)
 
-OPPOSITES = Path(__file__).with_name("opposites.txt")
-_WORD = re.compile(r"\b[a-z]+\b")
 _NAME = re.compile(r"\b(?:[A-Z][\w'-]+)(?: (?:[A-Z][\w'-]+))*")
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
 
@@ -165,25 +162,6 @@ def swap(example: Example, article: str, choice: random.Random) -> str | None:
     return example.question[: match.start()] + other + example.question[match.end() :]
 
 
-def read_opposites() -> dict[str, str]:
-    """Returns the words of `opposites.txt`, each with its opposite; of several, the first."""
-    pairs = [line.split() for line in OPPOSITES.read_text("utf-8").splitlines()]
-    found: dict[str, str] = {}
-    for first, second in pairs:
-        found.setdefault(first, second)
-        found.setdefault(second, first)
-    return found
-
-
-def opposed(question: str, opposites: Mapping[str, str], choice: random.Random) -> str | None:
-    """Returns the question with one of its words exchanged for its opposite; None when none of them has one."""
-    matches = [match for match in _WORD.finditer(question) if match.group() in opposites]
-    if not matches:
-        return None
-    match = choice.choice(matches)
-    return question[: match.start()] + opposites[match.group()] + question[match.end() :]
-
-
 def without_sentence(example: Example) -> str | None:
     """Returns the passage without the sentences that hold an answer; None if no sentence is left, or an answer."""
     text = example.context
@@ -262,7 +240,6 @@ def make_items(
         articles[example.source, example.article][example.context] = None
     texts = {key: "\n".join(contexts) for key, contexts in articles.items() if key[0] in SWAPPED_SOURCES}
 
-    opposites = read_opposites()
     asked: list[list[tuple[str, str, tuple[int, str] | None]]] = []
     for example in drawn(examples, settings["passes"], choice):
         answer = choice.choice(example.answers) if example.answers else None
@@ -274,10 +251,6 @@ def make_items(
         asked.append(item)
         if answer is not None and example.source in SWAPPED_SOURCES and falls_to("swapped"):
             question = swap(example, texts[example.source, example.article], choice)
-            if question is not None:
-                asked.append([(question, example.context, None)])
-        if answer is not None and example.source not in SENTENCE_SOURCES and falls_to("opposite"):
-            question = opposed(example.question, opposites, choice)
             if question is not None:
                 asked.append([(question, example.context, None)])
         if answer is not None and example.source not in SENTENCE_SOURCES and falls_to("sentence_removed"):

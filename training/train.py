@@ -373,7 +373,7 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("reader", choices=["large-begun", "large", "large-further", "small-begun", "small"])
+    parser.add_argument("reader", choices=["large-begun", "large", "small-begun", "small"])
     parser.add_argument("--data", type=Path, required=True, help="a folder of SQuAD 2.0 files")
     parser.add_argument(
         "--encoder", type=Path, required=True, help="the folder of the encoder's weights and tokenizer.json"
