@@ -142,6 +142,25 @@ def test_spans_of_the_seeds_are_verbatim(reader: Reader) -> None:
         assert all(document.text[span.start : span.end] == span.quote != "" for span in spans)
 
 
+@pytest.mark.parametrize(
+    "question", ["Who? ", "vaccination against measles ", "국가 ", "한", "é", "\u0344", "1,000 ", "疫情", "x"]
+)
+def test_of_a_question_the_first_64_tokens_are_read(question: str) -> None:
+    small = read.WindowReader(graphs.bundled_tokenizer(read.SMALL), no_network, ["input_ids"], fingerprint="tiny")
+    counter = graphs.bundled_tokenizer(read.SMALL)
+    counter.no_truncation()
+    for times in (1, 9, 28, 60, 85, 86, 300):
+        asked = question * times
+        offsets = counter.encode(asked, add_special_tokens=False).offsets
+        is_longer = len(offsets) > read.MAX_QUESTION_TOKENS
+        end = offsets[read.MAX_QUESTION_TOKENS - 1][1] if is_longer else None
+        assert small._shortened(asked) == asked[:end]
+
+
+def no_network(inputs: graphs.Inputs) -> tuple[read.Logits, read.Logits]:
+    raise AssertionError("nothing is to be read")
+
+
 def test_a_reader_by_path_may_be_a_graph_or_a_transformers_model(tmp_path: Path, reader: Reader) -> None:
     passage = make_passage("The city has two hospitals. Tan Zuojun spoke first.")
     (tmp_path / "graph").mkdir()

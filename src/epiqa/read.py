@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ BATCH_WINDOWS = 8
 WINDOW_TOKENS = 256
 STRIDE_TOKENS = 96
 MAX_QUESTION_TOKENS = 64
+TOKENS_PER_CHARACTER = 3  # at most: a syllable of Hangul is taken apart
 MAX_ANSWER_TOKENS = 40
 SPANS_PER_PASSAGE = 3
 SECOND_LOOKS = 1
@@ -98,8 +100,6 @@ class WindowReader:
     ) -> None:
         self.fingerprint = fingerprint
         tokenizer.no_padding()
-        self._counter = Tokenizer.from_str(tokenizer.to_str())
-        self._counter.no_truncation()
         tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
         self._tokenizer = tokenizer
         self._run = run
@@ -122,8 +122,17 @@ class WindowReader:
             spans[i] += _window_spans(passages[i], window, start, end)
         return [span for i, found in enumerate(spans) for span in _best_of_passage(found, nulls[i])]
 
+    @cached_property
+    def _counter(self) -> Tokenizer:
+        """The tokenizer without truncation: a copy takes long to make, and is seldom needed."""
+        counter = Tokenizer.from_str(self._tokenizer.to_str())
+        counter.no_truncation()
+        return counter
+
     def _shortened(self, question: str) -> str:
-        encoding = self._counter.encode(question, add_special_tokens=False)
+        is_short = len(question) * TOKENS_PER_CHARACTER <= WINDOW_TOKENS  # so that nothing would be cut off
+        tokenizer = self._tokenizer if is_short else self._counter
+        encoding = tokenizer.encode(question, add_special_tokens=False)
         if len(encoding) <= MAX_QUESTION_TOKENS:
             return question
         return question[: encoding.offsets[MAX_QUESTION_TOKENS - 1][1]]

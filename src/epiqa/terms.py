@@ -10,14 +10,15 @@ inflection is left to the index, which stems (Porter 1980).
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 
-from epiqa import graphs
 from epiqa.index import Form, Index, Stem
 from epiqa.inflection import forms_of, past_of
+from epiqa.models import read_bundled
 from epiqa.sentences import STOPWORDS, content_words
 
 MONTHS = "january february march april may june july august september october november december".split()
@@ -97,7 +98,7 @@ def _may_be_misspelt(word: str) -> bool:
 @cache
 def _common_words() -> frozenset[str]:
     """Returns the words, and pieces of words, that the bundled embedder knows: what is among them is no mistake."""
-    return frozenset(graphs.bundled_tokenizer("embedder").get_vocab())
+    return frozenset(json.loads(read_bundled("embedder/tokenizer.json"))["model"]["vocab"])
 
 
 def _forms(texts: Iterable[str], written: str) -> Iterator[Form]:
