@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -159,6 +162,30 @@ def test_of_a_question_the_first_64_tokens_are_read(question: str) -> None:
 
 def no_network(inputs: graphs.Inputs) -> tuple[read.Logits, read.Logits]:
     raise AssertionError("nothing is to be read")
+
+
+FORKED = """
+import os
+from epiqa.read import load_reader
+from fakes import make_passage
+
+def quote():
+    passage = make_passage("The city has two hospitals. Tan Zuojun spoke first.")
+    return load_reader().read("Who spoke?", [passage])[0].quote
+
+assert load_reader() is load_reader()
+assert quote() == "Tan Zuojun"
+child = os.fork()
+if child == 0:
+    os._exit(0 if quote() == "Tan Zuojun" else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_the_bundled_reader_is_opened_once_in_a_process_and_again_in_a_forked_one() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    paths = os.pathsep.join(sys.path)
+    subprocess.run(command, check=True, timeout=120, env={**os.environ, "PYTHONPATH": paths})
 
 
 def test_a_reader_by_path_may_be_a_graph_or_a_transformers_model(tmp_path: Path, reader: Reader) -> None:

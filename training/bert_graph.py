@@ -176,7 +176,7 @@ def distance_biases(model: MPNetModel, tokens: int) -> Floats:
     The first column is for a key `tokens - 1` before the query, the middle one for the query itself.
     """
     with torch.no_grad():
-        biases = model.encoder.compute_position_bias(torch.empty(1, tokens, 1))[0]
+        biases = model.encoder.compute_position_bias(torch.empty(1, tokens, 1))[0]  # type: ignore[no-untyped-call]
     joined: Floats = torch.cat([biases[:, -1], biases[:, 0, 1:]], dim=1).numpy()
     return joined
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,7 +24,6 @@ from transformers import (
     BertForQuestionAnswering,
     MPNetConfig,
     MPNetForQuestionAnswering,
-    PretrainedConfig,
     PreTrainedModel,
 )
 
@@ -74,7 +74,7 @@ def read_epsilon(graph: onnx.GraphProto) -> float:
 
 
 # By a model's prefix: its kind, its settings', and how a query's weights end in its names.
-KINDS: dict[str, tuple[type[PreTrainedModel], type[PretrainedConfig], str]] = {
+KINDS: dict[str, tuple[Any, Any, str]] = {
     "bert": (BertForQuestionAnswering, BertConfig, "attention.self.query.weight"),
     "mpnet": (MPNetForQuestionAnswering, MPNetConfig, "attention.attn.q.weight"),
 }
@@ -100,7 +100,7 @@ def restore(path: Path) -> PreTrainedModel:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-    model = kind(config)
+    model: PreTrainedModel = kind(config)
     missing, unknown = model.load_state_dict(
         {name: torch.from_numpy(np.array(weight)) for name, weight in weights.items()}, strict=False
     )

@@ -9,11 +9,11 @@ reader is two: a small one reads every passage, a large one takes a second look 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from tokenizers import Encoding, Tokenizer
 
 from epiqa import graphs
 from epiqa.errors import ModelError
+from epiqa.once import Once
 from epiqa.rerank import best_margins, place_of, reranked, stacked
 from epiqa.types import Passage, Reader, Span
 
@@ -222,12 +223,12 @@ def rerank_by_reading(question: str, passages: Sequence[Passage], reader: Reader
 def load_reader(path: str | None = None) -> Reader:
     """Returns the bundled reader for None, else the question-answering model in a local folder.
 
-    A folder with `model.onnx` and `tokenizer.json` is run by ONNX Runtime, any other by transformers.
+    The bundled one is opened once in a process, in threads: who reads first waits for it, or for its error. A
+    folder with `model.onnx` and `tokenizer.json` is run by ONNX Runtime, any other by transformers.
     Raises ModelError when the folder holds neither.
     """
     if path is None:
-        with ThreadPoolExecutor() as threads:
-            return SecondLook(*threads.map(_bundled_reader, (SMALL, LARGE)))
+        return _bundled(os.getpid())
     folder = Path(path)
     if (folder / graphs.GRAPH).is_file():
         tokenizer = graphs.read_tokenizer(folder / "tokenizer.json")
@@ -238,12 +239,39 @@ def load_reader(path: str | None = None) -> Reader:
     raise ModelError(f"the reader {path!r} is not a folder with model.onnx and tokenizer.json, or with config.json")
 
 
+class Opening:
+    """A bundled reader that is being opened in a thread; who reads first waits for it."""
+
+    def __init__(self, name: str) -> None:
+        self.fingerprint = _short(graphs.bundled_fingerprint(name))
+        self._reader = Once(lambda: _bundled_reader(name))
+        self._reader.begin()
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
+        """Returns what the reader does; raises ModelError when it cannot be opened."""
+        return self._reader.get().read(question, passages)
+
+
+@cache
+def _bundled(process: int) -> Reader:
+    """Returns the bundled reader of a process: a forked one has none of the threads of its parent's.
+
+    The parent's is kept in it, for to let it go would be to wait for those threads.
+    """
+    second = Opening(LARGE)  # first, for it takes longest
+    return SecondLook(Opening(SMALL), second)
+
+
 def _bundled_reader(name: str) -> WindowReader:
     session = graphs.bundled_session(name, is_shared=name == LARGE)  # which mostly reads a single passage
     return _onnx_reader(graphs.bundled_tokenizer(name), session, graphs.bundled_fingerprint(name))
 
 
-def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, digest: str) -> WindowReader:
+def _short(fingerprint: str) -> str:
+    return f"onnx@{fingerprint[:16]}"
+
+
+def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, fingerprint: str) -> WindowReader:
     outputs = {node.name for node in session.get_outputs()}
     if not {"start_logits", "end_logits"} <= outputs:
         raise ModelError(f"the reader's graph gives {', '.join(sorted(outputs))}, not start_logits and end_logits")
@@ -253,7 +281,7 @@ def _onnx_reader(tokenizer: Tokenizer, session: onnxruntime.InferenceSession, di
         return start, end
 
     names = graphs.input_names(session)
-    return WindowReader(tokenizer, run, names, fingerprint=f"onnx@{digest[:16]}", pad_id=graphs.pad_id(tokenizer))
+    return WindowReader(tokenizer, run, names, fingerprint=_short(fingerprint), pad_id=graphs.pad_id(tokenizer))
 
 
 def _transformers_reader(folder: Path) -> WindowReader:

@@ -133,7 +133,8 @@ def test_the_biases_are_by_distance() -> None:
     model = MPNetModel(MPNetConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2))
     biases = bert_graph.distance_biases(model, 40)
     with torch.no_grad():
-        expected = model.encoder.compute_position_bias(torch.empty(1, 40, 1))[0].numpy()
+        biases_of = model.encoder.compute_position_bias(torch.empty(1, 40, 1))  # type: ignore[no-untyped-call]
+        expected = biases_of[0].numpy()
     assert biases.shape == (2, 79)
     for query, key in [(0, 0), (0, 39), (39, 0), (5, 30), (30, 5)]:
         np.testing.assert_array_equal(biases[:, 39 + key - query], expected[:, query, key])

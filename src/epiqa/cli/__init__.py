@@ -50,6 +50,7 @@ from epiqa.cli.show import (
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
 from epiqa.pipeline import TOP_K, EpiQA, check_question, remove_document, verify_index
+from epiqa.read import load_reader
 from epiqa.types import DocumentInfo
 
 app = typer.Typer(
@@ -69,6 +70,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show, or sent amiss, is no error
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     try:
+        if sys.argv[1:2] == ["ask"] and not {"--help", "--reader"}.intersection(sys.argv):
+            load_reader()  # which goes on while the command line is parsed and the index opened
         app(prog_name="epiqa")
     except EpiQAError as error:
         say(f"epiqa: {error}", to=err)

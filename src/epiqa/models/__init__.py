@@ -12,7 +12,7 @@ from pathlib import Path
 from epiqa.errors import ModelError
 
 ROOT = Path(__file__).parent
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 24  # large, for between two pieces other threads may keep Python's lock
 
 
 @cache
