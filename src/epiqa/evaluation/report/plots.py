@@ -18,6 +18,7 @@ _SHARES = tuple((tick / 10, f"{tick * 10}%") for tick in range(0, 11, 2))
 _LETTER = 6.5
 _LARGEST_RADIUS = 10
 _LOW = 0.1  # There is no room for a label under so low a dot.
+_BESIDE = 6.0  # from a dot to the label on its right
 _RISK = 0.2
 _RANKS = max(CUTOFFS)
 _BINS = 20
@@ -101,7 +102,11 @@ def _recall_figure(evaluation: Evaluation) -> str:
     for rank in CUTOFFS:
         x, value = points[rank - 1]
         marks += _dot(x, value, 4, f"Recall at {rank}: {value:.1%}")
-        marks += _label(x, value, 18 if value > _LOW else -10, f"{value:.1%}")
+        shift = 18 if value > _LOW else -10
+        if rank == CUTOFFS[-1]:
+            marks += _label(x, value, shift, f"{value:.1%}")
+        else:  # to the right, where a rising curve leaves room
+            marks += _text(_across(x) + _BESIDE, _down(value) + shift, "start", f"{value:.1%}")
     ticks = [((rank - 1) / (_RANKS - 1), str(rank)) for rank in (1, 5, 10, 15, 20)]
     unit = "passages" if evaluation.outcomes else "documents"
     what = (
