@@ -22,9 +22,8 @@ from typing import Any
 
 import record
 from epiqa.embed import load_embedder
-from epiqa.models import ROOT as MODELS
 from epiqa.pipeline import EpiQA
-from epiqa.read import LARGE, SMALL, load_reader
+from epiqa.read import LARGE, SMALL, SecondLook, load_reader
 from reader import PASSAGE_TOKENS, PASSAGES, QUESTION, passage
 from seeds import QUESTIONS, ROOT, ask_in_a_fresh_process
 
@@ -50,8 +49,10 @@ def measure() -> dict[str, float]:
     texts = [f"{number} {passages[0].quote}" for number in range(TEXTS)]
     embedder = load_embedder()
     figures = {}
-    for name in (SMALL, LARGE):
-        read = partial(load_reader(str(MODELS / name)).read, QUESTION, passages)
+    both = load_reader()
+    assert isinstance(both, SecondLook)
+    for name, reader in ((SMALL, both.first), (LARGE, both.second)):
+        read = partial(reader.read, QUESTION, passages)
         figures[f"{name}, {PASSAGES} passages, ms"] = median_ms(read)
     figures["a text embedded, ms"] = round(median_ms(lambda: embedder.encode(texts)) / TEXTS, 2)
     with tempfile.TemporaryDirectory() as index:
