@@ -319,11 +319,11 @@ def main() -> None:
     arguments = parser.parse_args()
     medquad = read_medquad(arguments.medquad)
     directory = kept_index(medquad)
+    best = peak()  # before the readers, which are opened in threads
     reader = load_reader()
     assert isinstance(reader, SecondLook)
     setting = Setting(Index.open(directory), directory, load_embedder(), reader.first, reader.second)
     questions = random.Random(SEED).sample(list(medquad.queries.values()), arguments.questions)
-    best = peak()
     rows = measure(setting, questions, best)
     lost = where_lost(setting, questions, rows)
     peaks = {
