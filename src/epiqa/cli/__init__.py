@@ -70,7 +70,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show, or sent amiss, is no error
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     try:
-        if sys.argv[1:2] == ["ask"] and not {"--help", "--reader"}.intersection(sys.argv):
+        options = {argument.partition("=")[0] for argument in sys.argv[2:]}
+        if sys.argv[1:2] == ["ask"] and options.isdisjoint({"--help", "--reader"}):
             load_reader()  # which goes on while the command line is parsed and the index opened
         app(prog_name="epiqa")
     except EpiQAError as error:
