@@ -15,6 +15,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -980,7 +981,12 @@ def test_an_interrupt_is_no_trace_and_no_answer(seeds_index: Path) -> None:
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("3 documents.")
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        # One that comes between Python's last look for signals and its reading of a line is seen after the line.
+        for _ in range(5):
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                assert process.wait(4) == 130
+                break
+        assert process.poll() == 130
         assert "Traceback" not in process.stderr.read()
