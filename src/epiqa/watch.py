@@ -80,7 +80,7 @@ def watch_paths(
                 embedder=embedder,
                 chunking=chunking,
                 ocr=ocr,
-                is_removed=lambda name: any(name == path or name.startswith(f"{path}/") for path in gone),  # noqa: B023
+                is_removed=lambda name: any(name == path or name.startswith(f"{path}/") for path in gone),  # noqa: B023  (called in this round)
                 on_wait=on_wait,
                 should_stop=stop.is_set,
             )
@@ -184,7 +184,7 @@ class _Waiting:
     def _root_above(self, name: str) -> Root | None:
         """Returns the root that a name lies under, None if there is none, or it is hidden or part of the index."""
         for root in self._roots:
-            if name != root.real and not name.startswith(os.path.join(root.real, "")):  # noqa: PTH118
+            if name != root.real and not name.startswith(os.path.join(root.real, "")):  # noqa: PTH118  (last slash)
                 continue
             is_hidden = any(
                 step.startswith(".") for step in Path(os.path.relpath(name, root.real)).parts if step != "."

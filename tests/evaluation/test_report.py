@@ -513,7 +513,7 @@ def test_differences_are_drawn_on_one_scale_and_judged() -> None:
     assert [svg.attrib["aria-label"].split(":")[0] for svg in drawn] == [each.name for each in differences[:5]]
     # 0.2 is the scale's end: 48 % of the width to either side of the middle.
     low_high_dot = [
-        tuple(float(svg.find(path).attrib[name].rstrip("%")) for path, name in spots)  # type: ignore[union-attr]
+        tuple(float(svg.findall(path)[0].attrib[name].rstrip("%")) for path, name in spots)
         for svg in drawn
         for spots in [(("line[2]", "x1"), ("line[2]", "x2"), ("circle", "cx"))]
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -30,6 +30,14 @@ from epiqa.models import ROOT as MODELS
 from epiqa.read import LARGE, SMALL, load_reader
 from fakes import make_passage
 
+# Weights wide enough apart that the attention attends to something.
+SIZES: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "initializer_range": 0.1,
+}
 TEXTS = [
     "Tan Zuojun spoke first.",
     "The city has two hospitals, and a third is being built by the river; it opens in May. " * 6,
@@ -48,16 +56,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def model() -> BertForQuestionAnswering:
-    """Makes a reader of random weights, wide enough apart that the attention attends to something."""
+    """Makes a reader of random weights."""
     torch.manual_seed(2)
-    config = BertConfig(
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=128,
-        max_position_embeddings=256,
-        initializer_range=0.1,
-    )
+    config = BertConfig(max_position_embeddings=256, **SIZES)
     return settled(BertForQuestionAnswering(config))
 
 
@@ -105,14 +106,7 @@ def test_a_readers_graph_computes_what_torch_does(model: BertForQuestionAnswerin
 
 def test_an_mpnets_graph_computes_what_torch_does() -> None:
     torch.manual_seed(3)
-    config = MPNetConfig(
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=128,
-        max_position_embeddings=302,
-        initializer_range=0.1,
-    )
+    config = MPNetConfig(max_position_embeddings=302, **SIZES)
     model = settled(MPNetForQuestionAnswering(config))
     # What stands far apart counts for less, as in a trained one; farther than 128 all is alike.
     torch.nn.init.normal_(model.mpnet.encoder.relative_attention_bias.weight, std=2.0)

@@ -26,7 +26,7 @@ class Package:
         self.name = name
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:  # the last: of a later ZIP version
             raise IngestError(name, f"is broken, or no file of its kind ({error})") from error
         self.files = [info for info in self._zip.infolist() if not info.is_dir()]
         total = sum(info.file_size for info in self.files)
@@ -47,7 +47,7 @@ class Package:
             OSError,
             EOFError,
             ValueError,
-            NotImplementedError,
+            NotImplementedError,  # a compression that zipfile does not know
             RuntimeError,
         ) as error:
             raise IngestError(self.name, f"is broken ({error})") from error

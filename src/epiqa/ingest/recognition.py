@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epiqa.errors import EpiQAError
@@ -43,7 +44,7 @@ def find_tesseract() -> str:
             f"--ocr needs tesseract's data for English ({LANGUAGE}), which {path} does not list: install them, on"
             " Debian with apt-get install tesseract-ocr-eng, or set TESSDATA_PREFIX to where they are"
         )
-    return os.path.abspath(path)  # noqa: PTH100  (the parsing process has another working directory)
+    return str(Path(path).absolute())  # for the parsing process has another working directory
 
 
 def is_asked_for() -> bool:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -109,7 +110,7 @@ class Sandbox:
 
     def _send(self, data: bytes, name: str) -> None:
         if self._process is None:
-            paths = [os.path.abspath(path) for path in sys.path if path]  # noqa: PTH100
+            paths = [str(Path(path).absolute()) for path in sys.path if path]
             # Started in the root: in the folder that is read, a module could lie in wait.
             self._process = subprocess.Popen(
                 self._command,

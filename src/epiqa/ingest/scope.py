@@ -49,13 +49,13 @@ def roots_of(paths: Iterable[str | os.PathLike[str]]) -> list[Root]:
     """
     roots = []
     for path in (os.fspath(path) for path in paths):
-        if "\0" not in path and os.path.exists(path):  # noqa: PTH110
+        if "\0" not in path and os.path.exists(path):  # noqa: PTH110  (a Path raises where one may not look)
             real = os.path.realpath(path)
             roots.append(Root(path, real, is_file=not Path(real).is_dir()))
             continue
         steps = Path(path).parts
         fixed = next((i for i, step in enumerate(steps) if glob.has_magic(step)), len(steps))
-        top = os.path.join(*steps[:fixed]) if fixed else os.curdir  # noqa: PTH118
+        top = str(Path(*steps[:fixed]))
         if fixed == len(steps) or not Path(top).is_dir():
             raise EpiQAError(
                 f"{printable(path)}: there is no such file or folder. Nothing was changed, for it may only be out"

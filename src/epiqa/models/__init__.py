@@ -24,7 +24,8 @@ def checksums() -> dict[str, str]:
 
 def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file, read piece by piece; raises OSError."""
-    digest, piece = hashlib.sha256(), memoryview(bytearray(PIECE_BYTES))
+    digest = hashlib.sha256()
+    piece = memoryview(bytearray(min(path.stat().st_size, PIECE_BYTES)))  # most files are small
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(piece):
             digest.update(piece[:size])
