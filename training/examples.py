@@ -1,9 +1,10 @@
 """SQuAD 2.0 files -> what a reader is trained on: windows of tokens, in batches of like length.
 
-Four kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; a question with
-a passage of the same source that retrieval ranks high and that has none of its answers (Clark & Gardner 2018);
-a question in which a name, number or year of its passage was exchanged for another of the article's; and a question
-whose passage lost the sentence with the answer.
+Five kinds of unanswerable questions are trained on: SQuAD 2.0's own, written to look answerable; those that were
+written so for this project (`written_questions.jsonl`), with answerable ones like them; a question with a passage
+of the same source that retrieval ranks high and that has none of its answers (Clark & Gardner 2018); a question in
+which a name, number or year of its passage was exchanged for another of the article's; and a question whose passage
+lost the sentence with the answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ WIKIPEDIA = frozenset({"squad1.1", "squadv2.0"})
 SWAPPED_SOURCES = WIKIPEDIA | {"squadshifts-new_wiki"}
 NEIGHBOURS = 24  # ranked passages that are looked at for one without the answer
 HARDEST = 4  # of those without the answer, one of so many is drawn
+SHORT_WORDS = 50  # that a shortened passage has at least
+WRITTEN = "written"  # the source of what `read_written` returns
 BUCKET_TOKENS = 16
 NO_ANSWER = (0, 0)
 
@@ -42,13 +45,18 @@ _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question about a passage; `answers` are (offset, text), none when the passage doesn't answer it."""
+    """A question about a passage.
+
+    `answers` are (offset, text), none when the passage doesn't answer it; `plausible` is then, where it is known,
+    what looks like an answer.
+    """
 
     source: str
     article: str
     question: str
     context: str
     answers: tuple[tuple[int, str], ...]
+    plausible: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,23 @@ def read_examples(paths: Sequence[Path]) -> list[Example]:
                         Example(article["source"], article["title"], qa["question"], paragraph["context"], answers)
                     )
     return examples
+
+
+def read_written(path: Path, examples: Sequence[Example]) -> list[Example]:
+    """Returns the questions of `written_questions.jsonl` on passages of these examples; others are left out."""
+    passages = {hashlib.sha256(e.context.encode()).hexdigest()[:12]: e for e in examples}
+    written = []
+    for line in path.read_text("utf-8").splitlines():
+        record = json.loads(line)
+        passage = passages.get(record["passage"])
+        if passage is not None:
+            for qa in record["qas"]:
+                span = (qa["start"], qa["text"])
+                answers, plausible = ((), span) if qa["is_impossible"] else ((span,), None)
+                written.append(
+                    Example(WRITTEN, passage.article, qa["question"], passage.context, answers, plausible)
+                )
+    return written
 
 
 def is_held_out(source: str, article: str, context: str, settings: Mapping[str, Any]) -> bool:
@@ -175,6 +200,31 @@ def without_sentence(example: Example) -> str | None:
     return None if has_answer else rest or None
 
 
+def shortened(example: Example, choice: random.Random) -> Example:
+    """Returns the example with the sentences around its answer, or around what looks like one, for a passage.
+
+    They are those that hold it, and others before and after, by chance, up to `SHORT_WORDS` words.
+    """
+    span = example.answers[0] if example.answers else example.plausible
+    sentences = sentence_offsets(example.context, has_title=False)
+    if span is None:
+        return example
+    held = [n for n, (begin, end) in enumerate(sentences) if begin < span[0] + len(span[1]) and span[0] < end]
+    first, last = held[0], held[-1]
+    while len(example.context[sentences[first][0] : sentences[last][1]].split()) < SHORT_WORDS:
+        can = [first > 0, last + 1 < len(sentences)]
+        if not any(can):
+            break
+        if choice.choice([n for n in (0, 1) if can[n]]):
+            last += 1
+        else:
+            first -= 1
+    left, right = sentences[first][0], sentences[last][1]
+    moved = (span[0] - left, span[1])
+    answers, plausible = ((moved,), None) if example.answers else ((), moved)
+    return replace(example, context=example.context[left:right], answers=answers, plausible=plausible)
+
+
 def drawn(examples: Sequence[Example], passes: Mapping[str, float], choice: random.Random) -> Iterator[Example]:
     """Yields the examples of each source as often as `passes` says, by source, shuffled within."""
     by_source: dict[str, list[Example]] = defaultdict(list)
@@ -226,11 +276,13 @@ def make_items(
     A passage of several windows gives one: one with the answer, where there is one.
 
     Args:
-        settings: A reader's table of `readers.toml`: its `seed`, `passes`, and under `unanswerable` the shares of
-            the answerable questions that bring along another passage, or come again made unanswerable.
+        settings: A reader's table of `readers.toml`: its `seed`, `passes`, under `unanswerable` the shares of
+            the answerable questions that bring along another passage, or come again made unanswerable, and what
+            share of the written ones is `shortened`.
     """
     choice = random.Random(settings["seed"])
     shares = settings["unanswerable"]
+    shortened_share = float(settings.get("shortened", 0.0))
 
     def falls_to(kind: str) -> bool:
         return shares[kind] > 0 and choice.random() < float(shares[kind])
@@ -242,6 +294,8 @@ def make_items(
 
     asked: list[list[tuple[str, str, tuple[int, str] | None]]] = []
     for example in drawn(examples, settings["passes"], choice):
+        if example.source == WRITTEN and shortened_share > choice.random():
+            example = shortened(example, choice)
         answer = choice.choice(example.answers) if example.answers else None
         item = [(example.question, example.context, answer)]
         if answer is not None and falls_to("neighbour"):

@@ -35,7 +35,17 @@ from transformers import AutoModelForQuestionAnswering
 
 from epiqa.evaluation.metrics import auroc, best, f1_score
 from epiqa.read import MAX_ANSWER_TOKENS
-from examples import Example, Neighbours, is_held_out, make_batches, make_items, read_examples, shape, tensors
+from examples import (
+    Example,
+    Neighbours,
+    is_held_out,
+    make_batches,
+    make_items,
+    read_examples,
+    read_written,
+    shape,
+    tensors,
+)
 from teacher import Lesson, teach_all
 
 if sys.version_info >= (3, 11):
@@ -52,6 +62,7 @@ LOG_EVERY = 20
 MASKED = -1e4
 SCORED_QUESTIONS = 240
 CHECKPOINTS = 12
+WRITTEN_QUESTIONS = Path(__file__).with_name("written_questions.jsonl")
 
 
 def read_settings() -> dict[str, Any]:
@@ -246,6 +257,7 @@ class Training:
         self.scored = wikipedia[:: max(1, len(wikipedia) // SCORED_QUESTIONS)]
         trained = [e for e in examples if not is_held_out(e.source, e.article, e.context, shared)]
         neighbours = Neighbours(trained, work.parent)
+        trained += read_written(WRITTEN_QUESTIONS, trained)
         items = make_items(trained, self.settings, self.tokenizer, neighbours)
         if not items:
             sources = ", ".join(sorted({example.source for example in examples}))
@@ -373,7 +385,7 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("reader", choices=["large-begun", "large", "small-begun", "small"])
+    parser.add_argument("reader", choices=["large-begun", "large", "large-written", "small-begun", "small"])
     parser.add_argument("--data", type=Path, required=True, help="a folder of SQuAD 2.0 files")
     parser.add_argument(
         "--encoder", type=Path, required=True, help="the folder of the encoder's weights and tokenizer.json"

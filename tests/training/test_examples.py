@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import itertools
 import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from epiqa.embed import OnnxEmbedder
 from examples import (
     NEIGHBOURS,
     NO_ANSWER,
+    SHORT_WORDS,
+    WRITTEN,
     Example,
     Item,
     Neighbours,
@@ -31,9 +35,12 @@ from examples import (
     padded,
     read_articles,
     read_examples,
+    read_written,
+    shortened,
     swap,
     without_sentence,
 )
+from train import WRITTEN_QUESTIONS
 
 SETTINGS = {"held_out_titles": ["Black_Death", "Warsaw"], "held_out_one_in": 20}
 SHARES = {"unanswerable": {"neighbour": 0.3, "swapped": 0.15, "sentence_removed": 0.0}}
@@ -414,3 +421,80 @@ def test_items_are_of_all_kinds_and_decided_by_the_seed(tmp_path: Path, tokenize
     assert 8 < kinds["swapped"] < 32
     assert sum(answer(first) == "swan" for first, *_ in items) == 3
     assert all(len(row.ids) <= WINDOW for item in items for row in item)
+
+
+def test_written_questions_are_asked_of_the_passages_that_they_name(tmp_path: Path) -> None:
+    known = example("Who?", "Ada is mayor of Rome.", "Ada", article="Rome")
+    digest = hashlib.sha256(known.context.encode()).hexdigest()[:12]
+    asked = [
+        {"question": "What is Rome's mayor called?", "start": 0, "text": "Ada", "is_impossible": False},
+        {"question": "Who was mayor before Ada?", "start": 0, "text": "Ada", "is_impossible": True},
+    ]
+    lines = [{"passage": digest, "qas": asked}, {"passage": "0" * 12, "qas": asked}]
+    file = tmp_path / "written.jsonl"
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+    assert read_written(file, [known]) == [
+        Example(WRITTEN, "Rome", asked[0]["question"], known.context, ((0, "Ada"),)),
+        Example(WRITTEN, "Rome", asked[1]["question"], known.context, (), (0, "Ada")),
+    ]
+
+
+def test_the_written_questions_are_whole() -> None:
+    records = [json.loads(line) for line in WRITTEN_QUESTIONS.read_text("utf-8").splitlines()]
+    passages = [record["passage"] for record in records]
+    assert passages == sorted(set(passages))
+    for record in records:
+        questions = [qa["question"] for qa in record["qas"]]
+        assert len({question.lower() for question in questions}) == len(questions) > 0
+        assert all(question.endswith("?") for question in questions)
+        assert all(qa["text"].strip() == qa["text"] != "" and qa["start"] >= 0 for qa in record["qas"])
+    kinds = Counter(qa["is_impossible"] for record in records for qa in record["qas"])
+    assert min(kinds.values()) > 2000  # both kinds, or the way of writing gives away which one it is
+
+
+SENTENCES = [f"Sentence {number} has a few words and the town of X{number} is in it." for number in range(20)]
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_passage_is_cut_to_the_sentences_around_the_answer(is_answered: bool) -> None:
+    whole = example("Which town?", " ".join(SENTENCES), "X7")
+    if not is_answered:
+        whole = replace(whole, answers=(), plausible=whole.answers[0])
+    cuts = set()
+    for seed in range(40):
+        cut = shortened(whole, random.Random(seed))
+        ((offset, text),) = cut.answers or (cut.plausible,)
+        assert bool(cut.answers) is is_answered
+        assert cut.context[offset : offset + len(text)] == text == "X7"
+        assert cut.context in whole.context
+        sentences = cut.context.count("Sentence")
+        assert SHORT_WORDS <= len(cut.context.split()) < SHORT_WORDS + len(SENTENCES[0].split())
+        assert cut.context == " ".join(SENTENCES[int(cut.context.split()[1]) :][:sentences])
+        cuts.add(cut.context)
+    assert len(cuts) == 4  # the answer's place among the sentences is no sign of it
+
+
+def test_a_passage_stays_whole_that_is_short_or_has_nothing_to_cut_around() -> None:
+    short = example("Which town?", " ".join(SENTENCES[:2]), "X1")
+    nothing = example("Which town?", " ".join(SENTENCES))
+    for one in (short, nothing):
+        assert shortened(one, random.Random(0)) == one
+
+
+def test_written_questions_are_shortened_in_the_share_that_was_asked_for(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_truncation()
+    squad = example("Which town?", " ".join(SENTENCES), "X7")
+    made = [squad, *(replace(squad, source=WRITTEN, question=f"Which town {n}?") for n in range(200))]
+    settings = {
+        "seed": 1,
+        "passes": {"squad1.1": 1.0, WRITTEN: 1.0},
+        "unanswerable": {"neighbour": 0.0, "swapped": 0.0, "sentence_removed": 0.0},
+        "shortened": 0.3,
+    }
+    items = make_items(made, settings, tokenizer, Neighbours([squad], tmp_path))
+    lengths = Counter(len(row.ids) > 200 for (row,) in items)
+    assert lengths[True] + lengths[False] == 201
+    assert 35 < lengths[False] < 85

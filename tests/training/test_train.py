@@ -492,9 +492,9 @@ def test_readers_are_trained_on_windows_as_they_read_them() -> None:
     settings = read_settings()
     assert settings["data"]["window_tokens"] == read.WINDOW_TOKENS
     assert settings["data"]["stride_tokens"] == read.STRIDE_TOKENS
-    assert set(settings) == {"data", "large-begun", "large", "small-begun", "small"}
+    assert set(settings) == {"data", "large-begun", "large", "large-written", "small-begun", "small"}
     for name in set(settings) - {"data"}:
-        assert set(settings[name]) - {"teacher", "max_batches"} == set(SETTINGS["tiny"])
+        assert set(settings[name]) - {"teacher", "max_batches", "shortened"} == set(SETTINGS["tiny"])
 
 
 class PointsAt:
