@@ -14,7 +14,7 @@ The loss of a window is that of SQuAD 2.0's readers, with position 0 as "no answ
 passages, the same loss over all of them together is added (shared normalisation, Clark & Gardner 2018): scores
 are taken relative to each passage's "no answer", as `epiqa.answer` compares them. Of a reader with a teacher, a
 share of the loss is the distance from the teacher's distributions instead (`teacher.py`). The weights of the last
-fifth of the steps are averaged. Needs `pip install -e ".[training]"`.
+fifth of the steps are averaged, of a reader that is trained on also with those it started from. Needs `pip install -e ".[training]"`.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ class Training:
         data: Sequence[Path],
         teacher: Path | None = None,
     ) -> None:
-        shared, self.settings, self.work = settings["data"], settings[name], work
+        shared, self.settings, self.work, self.encoder = settings["data"], settings[name], work, encoder
         self.all_settings = {"data": shared, name: self.settings}
         torch.manual_seed(self.settings["seed"])
         self.model = load_model(encoder, self.settings["frozen_layers"])
@@ -373,11 +373,22 @@ class Training:
                 kept += (value - kept) / self.averaged
 
     def finish(self) -> None:
-        """Scores the last weights and their average, and writes the average, the tokenizer and the plot."""
+        """Scores the last weights and their average, and writes the average, the tokenizer and the plot.
+
+        Where the settings say so, a share of the weights that the training started from is in the average
+        (Wortsman et al. 2022): what was learned anew stays, and less of the old is lost.
+        """
         self.log(**score(self.model, self.tokenizer, self.scored))
         self.model.load_state_dict({**self.model.state_dict(), **self.average})
         self.step += 1
         self.log(averaged=self.averaged, **score(self.model, self.tokenizer, self.scored))
+        share = float(self.settings.get("start_share", 0.0))
+        if share:
+            start, end = load_model(self.encoder, 0).state_dict(), self.model.state_dict()
+            mixed = {name: end[name].lerp(value, share) for name, value in start.items()}
+            self.model.load_state_dict({**end, **mixed})
+            self.step += 1
+            self.log(start_share=share, **score(self.model, self.tokenizer, self.scored))
         self.model.save_pretrained(self.work / "model")
         self.tokenizer.save(str(self.work / "model" / "tokenizer.json"))
         plot(self.work / "log.jsonl", self.work / "log.svg")

@@ -481,6 +481,21 @@ def test_a_folder_of_other_sources_is_refused(tmp_path: Path, encoder: Path, dat
         training(tmp_path, encoder, data, passes={"nq": 1.0})
 
 
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_a_share_of_the_weights_it_started_from_is_in_the_average(
+    tmp_path: Path, encoder: Path, data: Path, share: float
+) -> None:
+    run = training(tmp_path, encoder, data, max_batches=3, start_share=share)
+    run.run()
+    name = "bert.encoder.layer.1.output.dense.weight"
+    end = run.model.state_dict()[name].clone()
+    start = load_model(encoder, 0).state_dict()[name]
+    assert not torch.allclose(start, end)
+    run.finish()
+    assert torch.allclose(load_model(tmp_path / "model", 0).state_dict()[name], (1 - share) * end + share * start)
+    assert logged(tmp_path)[-1]["start_share"] == share
+
+
 def test_files_of_a_development_set_are_not_trained_on(tmp_path: Path) -> None:
     names = ["a.json", "b.v2.json.gz", "dev.json", "a-dev.json", "b.v2-dev.json.gz", "c.jsonl", "d.json.bak"]
     for name in names:
@@ -494,7 +509,7 @@ def test_readers_are_trained_on_windows_as_they_read_them() -> None:
     assert settings["data"]["stride_tokens"] == read.STRIDE_TOKENS
     assert set(settings) == {"data", "large-begun", "large", "large-written", "small-begun", "small"}
     for name in set(settings) - {"data"}:
-        assert set(settings[name]) - {"teacher", "max_batches", "shortened"} == set(SETTINGS["tiny"])
+        assert set(settings[name]) - {"teacher", "max_batches", "shortened", "start_share"} == set(SETTINGS["tiny"])
 
 
 class PointsAt:
