@@ -14,7 +14,8 @@ The loss of a window is that of SQuAD 2.0's readers, with position 0 as "no answ
 passages, the same loss over all of them together is added (shared normalisation, Clark & Gardner 2018): scores
 are taken relative to each passage's "no answer", as `epiqa.answer` compares them. Of a reader with a teacher, a
 share of the loss is the distance from the teacher's distributions instead (`teacher.py`). The weights of the last
-fifth of the steps are averaged, of a reader that is trained on also with those it started from. Needs `pip install -e ".[training]"`.
+fifth of the steps are averaged, of a reader that is trained on also with those that it started from. Needs
+`pip install -e ".[training]"`.
 """
 
 from __future__ import annotations
