@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa.pipeline import EpiQA
+from epiqa.assistant import EpiQA
 from medquad import kept_index, read_medquad
 from seeds import QUESTIONS, ROOT, RUNS, ask_in_a_fresh_process
 
@@ -46,7 +46,7 @@ def fresh_python(code: str) -> float:
 
 def from_the_shell(index: Path, question: str) -> dict[str, float]:
     """Returns the seconds of `epiqa ask`, and of what comes before the question in it."""
-    opening = f"import epiqa.cli; from epiqa.pipeline import EpiQA; EpiQA.open({str(index)!r})"
+    opening = f"import epiqa.cli; from epiqa.assistant import EpiQA; EpiQA.open({str(index)!r})"
     start, imports, opened = (fresh_python(code) for code in ("pass", "import epiqa.cli", opening))
     parts = {
         "shell_s": ask_in_a_fresh_process(str(index), question),

@@ -30,11 +30,12 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa import disk, update
-from epiqa.embed import OnnxEmbedder
 from epiqa.evaluation.questions import RetrievalSet
-from epiqa.index import IndexWriter
-from epiqa.indexing import add_paths
+from epiqa.models.embedder import OnnxEmbedder
+from epiqa.store import atomic_write
+from epiqa.store.embedded import IndexWriter
+from epiqa.sync import updater
+from epiqa.sync.operations import add_paths
 from medquad import index_files, read_medquad, write_texts
 from size import apart
 
@@ -92,14 +93,14 @@ def profile(folder: Path, index: Path) -> dict[str, Any]:
     """Indexes a folder in this process, whose functions are changed for it; returns the seconds of each stage."""
     shutil.rmtree(index, ignore_errors=True)
     watch = Stopwatch()
-    watch.put_on(update, "open_file", "files read and hashed")
-    watch.put_on_generator(update, "documents_in", "parsed")
-    watch.put_on(update, "chunk", "cut into sentences and chunks")
+    watch.put_on(updater, "open_file", "files read and hashed")
+    watch.put_on_generator(updater, "documents_in", "parsed")
+    watch.put_on(updater, "chunk", "cut into sentences and chunks")
     watch.put_on(OnnxEmbedder, "__init__", "model opened")
     watch.put_on(OnnxEmbedder, "encode", "embedded")
     watch.put_on(IndexWriter, "add", "stored: SQLite, words")
     watch.put_on(IndexWriter, "commit", "committed, fsync included")
-    watch.put_on(disk, "sync", "fsync")
+    watch.put_on(atomic_write, "sync", "fsync")
     with watch.running("all"):
         add_paths(folder, index)
     return {

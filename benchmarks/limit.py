@@ -39,14 +39,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import record
-from epiqa import graphs
-from epiqa.embed import load_embedder
-from epiqa.index import Index, generation, text, words
+from epiqa.assistant import TOP_K
 from epiqa.models import ROOT as MODELS
-from epiqa.pipeline import TOP_K
-from epiqa.read import LARGE, SMALL, SecondLook, load_reader
-from epiqa.retrieve import DEPTH, retrieve
-from epiqa.terms import search_terms
+from epiqa.models import onnx_runtime
+from epiqa.models.embedder import load_embedder
+from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.search.query_expansion import search_terms
+from epiqa.search.retriever import DEPTH, retrieve
+from epiqa.store.embedded import Index, catalogue, generations, inverted_index
 from epiqa.types import Embedder, Passage, Reader
 from medquad import kept_index, read_medquad
 
@@ -164,18 +164,20 @@ class Setting:
 
 def lengths(model: str, question: str, passages: Sequence[Passage]) -> list[int]:
     """Returns how many tokens a model gets: of the question alone, or with each passage."""
-    tokenizer = graphs.bundled_tokenizer(model)
+    tokenizer = onnx_runtime.bundled_tokenizer(model)
     pairs: list[Any] = [(question, passage.quote) for passage in passages] or [question]
     return [len(encoding) for encoding in tokenizer.encode_batch(pairs)]
 
 
 def postings(setting: Setting, terms: Sequence[str]) -> Work:
     """Returns the least work of BM25: each posting of the terms is read and scored, each chunk's score cleared."""
-    folder, manifest = generation.current(setting.directory)
+    folder, manifest = generations.current(setting.directory)
     count = 0
     for number in range(len(manifest.segments)):
-        connection = text.open_for_reading(folder / generation.text_name(number))
-        count += sum(len(words.find(connection, phrase)[0]) for phrase in filter(None, words.stems(terms)))
+        connection = catalogue.open_for_reading(folder / generations.text_name(number))
+        count += sum(
+            len(inverted_index.find(connection, phrase)[0]) for phrase in filter(None, inverted_index.stems(terms))
+        )
         connection.close()
     # A row of 4 bytes, a count of 2, the chunk's norm and its score, both 4.
     return Work(fp32=5 * count, bytes=14 * count + FLOAT_BYTES * setting.index.info.chunks)
@@ -227,7 +229,7 @@ def operators(model: str, tokens: int) -> dict[str, str]:
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.log_severity_level = 3
-    options.intra_op_num_threads = 0 if model == LARGE else 1  # as `epiqa.read` opens them
+    options.intra_op_num_threads = 0 if model == LARGE else 1  # as `epiqa.models.reader` opens them
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -248,17 +250,19 @@ def operators(model: str, tokens: int) -> dict[str, str]:
 
 def steps(setting: Setting, question: str) -> dict[str, dict[str, float]]:
     """Returns the milliseconds of the steps of both searches."""
-    folder, manifest = generation.current(setting.directory)
+    folder, manifest = generations.current(setting.directory)
     terms = search_terms(question, setting.index)
-    phrases = list(filter(None, words.stems(terms)))
-    with_connection = text.open_for_reading(folder / generation.text_name(len(manifest.segments) - 1))
+    phrases = list(filter(None, inverted_index.stems(terms)))
+    with_connection = catalogue.open_for_reading(folder / generations.text_name(len(manifest.segments) - 1))
     scores = np.zeros(setting.index.info.chunks, dtype=np.float32)
     scores[:: max(1, len(scores) // 5000)] = 1
     found = {
         "other forms of words": taken_ms(lambda: search_terms(question, setting.index)),
-        "stems": taken_ms(lambda: words.stems(terms)),
-        "postings, of the last segment": taken_ms(lambda: [words.find(with_connection, p) for p in phrases]),
-        "the best of 5,000": taken_ms(lambda: words.best(scores, DEPTH)),
+        "stems": taken_ms(lambda: inverted_index.stems(terms)),
+        "postings, of the last segment": taken_ms(
+            lambda: [inverted_index.find(with_connection, p) for p in phrases]
+        ),
+        "the best of 5,000": taken_ms(lambda: inverted_index.best(scores, DEPTH)),
     }
     with_connection.close()
     vector = setting.embedder.encode([question])[0]

@@ -33,7 +33,7 @@ import httpx
 import numpy as np
 
 import record
-from epiqa.pipeline import EpiQA
+from epiqa.assistant import EpiQA
 
 ROOT = Path(__file__).parent.parent
 QUESTIONS = (ROOT / "tests" / "data" / "seeds_questions.jsonl", ROOT / "training" / "notices_questions.jsonl")

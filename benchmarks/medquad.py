@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa.embed import load_embedder
+from epiqa.assistant import EpiQA, Method
 from epiqa.errors import EpiQAError
 from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.evaluation.run import retrieval_measures
-from epiqa.pipeline import EpiQA, Method
+from epiqa.models.embedder import load_embedder
 
 METHODS: tuple[Method, ...] = ("dense", "lexical", "fused")
 KEPT = Path(__file__).parent.parent / "build" / "medquad-kept"

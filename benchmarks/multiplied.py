@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from epiqa.chunk import chunk
-from epiqa.embed import OnnxEmbedder, titled
 from epiqa.ingest import normalise
-from epiqa.sentences import sentence_offsets
+from epiqa.models.embedder import OnnxEmbedder, titled
+from epiqa.text.chunker import chunk
+from epiqa.text.sentences import sentence_offsets
 from epiqa.types import Chunk, Document, Vectors
 
 PARAGRAPHS = 3000  # of SQuAD and SQuADShifts

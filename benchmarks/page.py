@@ -28,7 +28,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 import record
-from epiqa.pipeline import EpiQA
+from epiqa.assistant import EpiQA
 from load import processor_seconds
 from medquad import kept_index, read_medquad
 from retrieval import ROOT, read_corpus

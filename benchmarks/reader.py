@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa import graphs
+from epiqa.assistant import EpiQA, add_documents
 from epiqa.evaluation import Mode, evaluate
 from epiqa.evaluation.questions import squad_questions
-from epiqa.pipeline import EpiQA, add_documents
-from epiqa.read import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models import onnx_runtime
+from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
 from epiqa.types import Document, Passage, Reader
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +91,7 @@ def sampled(path: Path, questions: int) -> Iterator[Path]:
 
 def passage(reader_tokens: int) -> Passage:
     """Returns a passage of so many tokens, of the text of a notice."""
-    tokenizer = graphs.bundled_tokenizer(SMALL)
+    tokenizer = onnx_runtime.bundled_tokenizer(SMALL)
     tokenizer.no_truncation()
     text = min((ROOT / "seeds").glob("*.txt")).read_text("utf-8")
     end = tokenizer.encode(text, add_special_tokens=False).offsets[reader_tokens - 1][1]

@@ -25,10 +25,10 @@ from statistics import fmean
 from typing import Any
 
 import record
+from epiqa.assistant import EpiQA, add_documents, add_paths
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, RetrievalSet, read_questions, squad_questions
 from epiqa.evaluation.run import holds_answer
-from epiqa.pipeline import EpiQA, add_documents, add_paths
 from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Passage
 
 CUTOFFS = (1, 5, 20)

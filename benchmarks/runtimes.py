@@ -34,9 +34,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 import record
-from epiqa import graphs
 from epiqa.models import ROOT as MODELS
-from epiqa.read import LARGE, SMALL, Logits, WindowReader
+from epiqa.models import onnx_runtime
+from epiqa.models.reader import LARGE, SMALL, Logits, WindowReader
 from epiqa.types import Passage, Span
 
 ROOT = Path(__file__).parent.parent
@@ -50,18 +50,18 @@ BATCH, TOKENS = 8, 200
 ROUNDS = 15
 QUESTIONS = 100
 
-Run = Callable[[graphs.Inputs], NDArray[np.float32]]
+Run = Callable[[onnx_runtime.Inputs], NDArray[np.float32]]
 
 
-def onnx_runtime(path: Path) -> Run:
-    session = graphs.session(path)
-    names, output = graphs.input_names(session), session.get_outputs()[0].name
+def in_onnx_runtime(path: Path) -> Run:
+    session = onnx_runtime.session(path)
+    names, output = onnx_runtime.input_names(session), session.get_outputs()[0].name
 
-    def run(inputs: graphs.Inputs) -> NDArray[np.float32]:
+    def run(inputs: onnx_runtime.Inputs) -> NDArray[np.float32]:
         found: NDArray[np.float32] = session.run([output], {name: inputs[name] for name in names})[0]
         return found
 
-    return run if graphs.MASK in names else side_by_side(run)
+    return run if onnx_runtime.MASK in names else side_by_side(run)
 
 
 def side_by_side(run: Run) -> Run:
@@ -70,7 +70,7 @@ def side_by_side(run: Run) -> Run:
     return lambda inputs: np.concatenate(list(threads.map(run, apart(inputs))))
 
 
-def apart(inputs: graphs.Inputs) -> list[graphs.Inputs]:
+def apart(inputs: onnx_runtime.Inputs) -> list[onnx_runtime.Inputs]:
     """Returns the sequences of a batch, each as a batch of one."""
     (count,) = {len(values) for values in inputs.values()}
     return [{name: values[row : row + 1] for name, values in inputs.items()} for row in range(count)]
@@ -92,22 +92,22 @@ def openvino(path: Path, settings: dict[str, Any]) -> Run:
     compiled = compiled_by_openvino(path, settings)
     names = [node.any_name for node in compiled.inputs]
 
-    def run(inputs: graphs.Inputs) -> NDArray[np.float32]:
+    def run(inputs: onnx_runtime.Inputs) -> NDArray[np.float32]:
         return np.array(compiled({name: inputs[name] for name in names})[0])
 
-    return run if graphs.MASK in names else lambda inputs: np.concatenate([run(one) for one in apart(inputs)])
+    return run if onnx_runtime.MASK in names else lambda inputs: np.concatenate([run(one) for one in apart(inputs)])
 
 
 def compiled_by_openvino(path: Path, settings: dict[str, Any]) -> Any:
     return import_openvino().Core().compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "LATENCY"} | settings)
 
 
-def sequences(count: int) -> graphs.Inputs:
+def sequences(count: int) -> onnx_runtime.Inputs:
     """Returns a batch of whole sequences of word pieces, drawn with a fixed seed, and all that a graph may take."""
     generator = np.random.default_rng(6)
     values = {
         "input_ids": generator.integers(1000, 20000, (count, TOKENS)),
-        graphs.MASK: np.ones((count, TOKENS)),
+        onnx_runtime.MASK: np.ones((count, TOKENS)),
         "token_type_ids": np.repeat([[0] * 20 + [1] * (TOKENS - 20)], count, axis=0),
     }
     return {name: array.astype(np.int64) for name, array in values.items()}
@@ -116,9 +116,9 @@ def sequences(count: int) -> graphs.Inputs:
 def opened(model: str) -> tuple[dict[str, Run], dict[str, float]]:
     """Returns a model's graphs by the way they are run, and the seconds to open each."""
     int8, fp32 = MODELS / model / "model.onnx", FP32_GRAPHS[model]
-    ways: dict[str, Callable[[], Run]] = {"ONNX Runtime, int8": lambda: onnx_runtime(int8)}
+    ways: dict[str, Callable[[], Run]] = {"ONNX Runtime, int8": lambda: in_onnx_runtime(int8)}
     if fp32.is_file():
-        ways["ONNX Runtime, fp32"] = lambda: onnx_runtime(fp32)
+        ways["ONNX Runtime, fp32"] = lambda: in_onnx_runtime(fp32)
     try:
         import_openvino()
         ways["OpenVINO, the int8 graph"] = lambda: openvino(int8, {})
@@ -135,7 +135,7 @@ def opened(model: str) -> tuple[dict[str, Run], dict[str, float]]:
     return runs, seconds
 
 
-def medians(runs: dict[str, Run], inputs: graphs.Inputs) -> dict[str, float]:
+def medians(runs: dict[str, Run], inputs: onnx_runtime.Inputs) -> dict[str, float]:
     """Returns the median milliseconds of each, all taking turns."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
@@ -190,10 +190,10 @@ def held_out(data: Path) -> list[tuple[str, Passage]]:
 
 def reader(model: str, *, by_openvino: bool) -> WindowReader:
     path = MODELS / model / "model.onnx"
-    session = graphs.bundled_session(model, is_shared=model == LARGE)
+    session = onnx_runtime.bundled_session(model, is_shared=model == LARGE)
     compiled = compiled_by_openvino(path, {}) if by_openvino else None
 
-    def run(inputs: graphs.Inputs) -> tuple[Logits, Logits]:
+    def run(inputs: onnx_runtime.Inputs) -> tuple[Logits, Logits]:
         logits = ("start_logits", "end_logits")
         if compiled is None:
             start, end = session.run(logits, inputs)
@@ -202,9 +202,9 @@ def reader(model: str, *, by_openvino: bool) -> WindowReader:
             start, end = (np.array(found[name]) for name in logits)
         return start, end
 
-    tokenizer = graphs.bundled_tokenizer(model)
+    tokenizer = onnx_runtime.bundled_tokenizer(model)
     return WindowReader(
-        tokenizer, run, graphs.input_names(session), fingerprint=model, pad_id=graphs.pad_id(tokenizer)
+        tokenizer, run, onnx_runtime.input_names(session), fingerprint=model, pad_id=onnx_runtime.pad_id(tokenizer)
     )
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import record
+from epiqa.assistant import EpiQA
 from epiqa.evaluation import Evaluation, calibrate, evaluate
 from epiqa.evaluation.metrics import RIGHT_F1
-from epiqa.pipeline import EpiQA
 
 ROOT = Path(__file__).parent.parent
 QUESTIONS = ROOT / "tests" / "data" / "seeds_questions.jsonl"

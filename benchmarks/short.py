@@ -21,9 +21,9 @@ from itertools import cycle
 from typing import Any
 
 import record
-from epiqa.embed import load_embedder
-from epiqa.pipeline import EpiQA
-from epiqa.read import LARGE, SMALL, SecondLook, load_reader
+from epiqa.assistant import EpiQA
+from epiqa.models.embedder import load_embedder
+from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
 from reader import PASSAGE_TOKENS, PASSAGES, QUESTION, passage
 from seeds import QUESTIONS, ROOT, ask_in_a_fresh_process
 

@@ -35,13 +35,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import record
-from epiqa.embed import OnnxEmbedder, titled
-from epiqa.index import Index, IndexWriter, vectors
-from epiqa.index.generation import sha256
-from epiqa.index.vectors import VectorIndex, kind_for, write_vectors
-from epiqa.pipeline import add_documents, remove_document
-from epiqa.retrieve import DEPTH, LEXICAL_WEIGHT, Method, Retrieval, retrieve, weighted_sum
-from epiqa.terms import search_terms
+from epiqa.assistant import add_documents, remove_document
+from epiqa.models.embedder import OnnxEmbedder, titled
+from epiqa.search.query_expansion import search_terms
+from epiqa.search.retriever import DEPTH, LEXICAL_WEIGHT, Method, Retrieval, retrieve, weighted_sum
+from epiqa.store.embedded import Index, IndexWriter, vector_index
+from epiqa.store.embedded.generations import sha256
+from epiqa.store.embedded.vector_index import VectorIndex, kind_for, write_vectors
 from epiqa.types import Vectors
 from multiplied import Real, make_document, multiplied, read_real, vector_blocks
 
@@ -225,14 +225,14 @@ def kinds(real: Real, work: Path, chunks: int) -> dict[str, Any]:
     nearest = exact(questions, vector_blocks(real, chunks), TOP_K)
     lists = kind_for(chunks, flat_up_to=0)
     figures = {}
-    for kind in (vectors.FLAT, lists, lists.replace("SQfp16", "SQ8")):
+    for kind in (vector_index.FLAT, lists, lists.replace("SQfp16", "SQ8")):
         path = work / "kind.faiss"
         begun = time.perf_counter()
         write_vectors(path, real.vectors.shape[1], chunks, lambda: numbered(vector_blocks(real, chunks)), kind)
         built = time.perf_counter() - begun
         index = VectorIndex.read(path, sha256(path))
-        for share in SHARES if kind != vectors.FLAT else (1.0,):
-            vectors.SEARCHED_SHARE = share
+        for share in SHARES if kind != vector_index.FLAT else (1.0,):
+            vector_index.SEARCHED_SHARE = share
             times, recalls = [], []
             for question, true in zip(questions, nearest, strict=True):
                 begun = time.perf_counter()

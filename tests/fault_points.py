@@ -16,8 +16,8 @@ import os
 import sys
 from pathlib import Path
 
-from epiqa import disk
 from epiqa.errors import EpiQAError
+from epiqa.store import atomic_write
 from turns import commit
 
 MEDDLED = 200
@@ -26,7 +26,7 @@ BEGIN, END = b"begin", b"end"
 
 def run(folder: str, turn: int, call: str, which: int, report: int) -> int:
     if call == "no-fsync":
-        disk.sync = lambda path: None
+        atomic_write.sync = lambda path: None
     elif call:
         void = getattr(ctypes.CDLL(None), call)
         for _ in range(MEDDLED - which):

@@ -14,7 +14,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-DATA = Path(__file__).parent / "data" / "formats"
+from paths import FORMATS as DATA
+
 # What becomes of a file: it is read, or it is named with a reason that matches; of a link, the file is elsewhere.
 READ = None
 Outcome = str | None

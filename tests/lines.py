@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.index import Index, IndexWriter, verify
+from epiqa.store.embedded import Index, IndexWriter, verify
 from epiqa.types import Chunk, Document
 from fakes import WordEmbedder, make_document
 

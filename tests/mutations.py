@@ -17,9 +17,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from epiqa import EpiQA
+from epiqa.assistant import verify_index
 from epiqa.errors import EpiQAError, IndexDamagedError
-from epiqa.index import Index, generation
-from epiqa.pipeline import verify_index
+from epiqa.store.embedded import Index, generations
 from turns import EMBEDDER
 
 Damage = Callable[[bytes, random.Random], bytes]
@@ -115,7 +115,7 @@ def main(directory: Path, rounds: int, seed: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[4] == "unchecked":
-        generation.check_file = lambda *arguments: None
+        generations.check_file = lambda *arguments: None
     elif sys.argv[4] == "large":
-        generation.HASHED_AT_OPENING = 0
+        generations.HASHED_AT_OPENING = 0
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from epiqa.index import Index, IndexWriter, verify
+from epiqa.store.embedded import Index, IndexWriter, verify
 from turns import change, commit, commit_in_place, publish, turn_of, whole_turn
 
 WRITERS, READERS = 2, 8

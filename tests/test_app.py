@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from epiqa import EpiQA
-
-ROOT = Path(__file__).parent.parent
+from paths import ROOT
 
 
 @pytest.fixture

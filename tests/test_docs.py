@@ -13,8 +13,8 @@ from typer.main import get_command
 
 import epiqa
 from epiqa import cli
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SHARED_SEEDS = ROOT.parent / "shared" / "seeds"
 

@@ -14,10 +14,10 @@ from typing import get_args
 
 import pytest
 
+from epiqa.assistant import EpiQA, Method, add_documents
 from epiqa.errors import FilterError
 from epiqa.filters import EVERYTHING, Filter
-from epiqa.index import Index
-from epiqa.pipeline import EpiQA, Method, add_documents
+from epiqa.store.embedded import Index
 from epiqa.types import Document, DocumentDate
 from fakes import WordEmbedder, make_document
 

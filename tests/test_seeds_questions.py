@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from epiqa.ingest import read_document
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 REPORTED = ROOT / "tests" / "data" / "seeds_questions.jsonl"
 FOR_CALIBRATION = ROOT / "training" / "notices_questions.jsonl"
 TEXTS = {path.name: read_document(path).text for path in (ROOT / "seeds").glob("*.txt")}

@@ -20,20 +20,19 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from epiqa import graphs
-from epiqa.answer import answer
-from epiqa.embed import OnnxEmbedder
+from epiqa.answering.answer import answer
+from epiqa.assistant import TOP_K, EpiQA, add_documents
 from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.filters import Filter
-from epiqa.index import Index, generation, vectors
 from epiqa.ingest import read_document
-from epiqa.models import bundled_path
-from epiqa.pipeline import TOP_K, EpiQA, add_documents
-from epiqa.read import LARGE, SMALL, Logits, SecondLook, WindowReader
-from epiqa.terms import search_terms
+from epiqa.models import bundled_path, onnx_runtime
+from epiqa.models.embedder import OnnxEmbedder
+from epiqa.models.reader import LARGE, SMALL, Logits, SecondLook, WindowReader
+from epiqa.search.query_expansion import search_terms
+from epiqa.store.embedded import Index, generations, vector_index
 from epiqa.types import Answer, Document, Vectors
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 MEDQUAD = ROOT.parent / "shared" / "data" / "medquad"
 QUESTIONS = 200
 SEED = 7
@@ -109,11 +108,11 @@ class PlainReader(WindowReader):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the tests may have company
         self._session = onnxruntime.InferenceSession(str(bundled_path(f"{model}/model.onnx")), options)
         self._names = [node.name for node in self._session.get_inputs()]
-        tokenizer = graphs.bundled_tokenizer(model)
-        self._padding = graphs.pad_id(tokenizer)
+        tokenizer = onnx_runtime.bundled_tokenizer(model)
+        self._padding = onnx_runtime.pad_id(tokenizer)
         super().__init__(tokenizer, self._read_batch, self._names, fingerprint=f"plain {model}")
 
-    def _read_batch(self, inputs: graphs.Inputs) -> tuple[Logits, Logits]:
+    def _read_batch(self, inputs: onnx_runtime.Inputs) -> tuple[Logits, Logits]:
         self.runs += 1
         start, end = self._session.run(["start_logits", "end_logits"], inputs)
         return start, end
@@ -127,7 +126,7 @@ class PlainReader(WindowReader):
             found += [(start[:n], end[:n]) for start, end, n in zip(starts, ends, lengths, strict=True)]
         return found
 
-    def _padded(self, windows: Sequence[Encoding]) -> graphs.Inputs:
+    def _padded(self, windows: Sequence[Encoding]) -> onnx_runtime.Inputs:
         inputs = {}
         for name in self._names:
             padding = self._padding if name == "input_ids" else 0
@@ -149,7 +148,7 @@ def plain() -> Iterator[SecondLook]:
 def answers(corpus: Corpus) -> dict[str, Answer]:
     """Returns what is answered with all shortcuts: models opened in threads, text hashed late, few passages."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "HASHED_AT_OPENING", 0)
+        patch.setattr(generations, "HASHED_AT_OPENING", 0)
         qa = EpiQA.open(corpus.index)
         qa.preload()
         return {question: qa.ask(question) for question in corpus.questions}
@@ -192,7 +191,7 @@ def test_text_that_is_hashed_when_it_is_quoted_is_that_which_is_hashed_at_openin
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eager = EpiQA.open(corpus.index, embedder=corpus.embedder)
-    monkeypatch.setattr(generation, "HASHED_AT_OPENING", 0)
+    monkeypatch.setattr(generations, "HASHED_AT_OPENING", 0)
     late = EpiQA.open(corpus.index, embedder=corpus.embedder)
     for question in corpus.questions:
         assert late.search(question, top_k=TOP_K) == eager.search(question, top_k=TOP_K)
@@ -218,7 +217,7 @@ def test_vectors_by_lists_give_the_answers_of_vectors_compared_one_by_one(
     corpus: Corpus, answers: dict[str, Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where both searches give the same passages, in the same order, they were read already."""
-    monkeypatch.setattr(vectors, "kind_for", lambda count: corpus.lists)
+    monkeypatch.setattr(vector_index, "kind_for", lambda count: corpus.lists)
     add_documents(corpus.documents, tmp_path, embedder=corpus.embedder)
     lists = EpiQA.open(tmp_path, embedder=corpus.embedder)
     assert lists.info.vectors == corpus.lists

@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from epiqa.errors import IndexMissingError
-from epiqa.index import Index, IndexWriter, segments, verify
+from epiqa.store.embedded import Index, IndexWriter, segments, verify
 from epiqa.types import Chunk
 from fakes import WordEmbedder, make_document
 

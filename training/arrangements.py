@@ -24,7 +24,7 @@ from typing import Any
 
 from calibrate import Retrieved, choose, cross_predict, figures, read_all, retrieve_all
 from epiqa.models import ROOT as MODELS
-from epiqa.read import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
 from epiqa.types import Passage, Reader, Span
 
 FIGURES = Path(__file__).with_name("arrangements.json")

@@ -37,13 +37,13 @@ from typing import Any
 
 import numpy as np
 
-from epiqa.confidence import Calibration, choose_threshold
+from epiqa.answering.calibration import Calibration, choose_threshold
+from epiqa.assistant import TOP_K, EpiQA, add_documents, check_question
 from epiqa.evaluation import metrics
 from epiqa.evaluation.calibrate import Asked, fit_questions, judge
 from epiqa.evaluation.questions import QuestionSet, read_questions, squad_questions
 from epiqa.ingest import read_document
-from epiqa.pipeline import TOP_K, EpiQA, add_documents, check_question
-from epiqa.read import load_reader
+from epiqa.models.reader import load_reader
 from epiqa.types import Passage, Reader
 from examples import WIKIPEDIA, is_held_out, read_articles
 from export import MODELS, write_checksums

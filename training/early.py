@@ -24,8 +24,8 @@ from arrangements import Remembered, measure
 from calibrate import Retrieved, retrieve_all
 from epiqa.evaluation.metrics import RIGHT_F1, best, f1_score
 from epiqa.models import ROOT as MODELS
-from epiqa.read import LARGE, SMALL, SecondLook, load_reader
-from epiqa.rerank import best_margins
+from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.search.reranker import best_margins
 from epiqa.types import Passage, Reader, Span
 
 FIGURES = Path(__file__).with_name("early.json")

@@ -25,8 +25,8 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from epiqa.embed import load_embedder
-from epiqa.sentences import sentence_offsets
+from epiqa.models.embedder import load_embedder
+from epiqa.text.sentences import sentence_offsets
 
 # Sources whose passages are sentences put together at random: another one of theirs teaches nothing.
 SENTENCE_SOURCES = frozenset({"qamr", "qasrl", "qadiscourse"})

@@ -38,9 +38,8 @@ from transformers import (
 )
 
 import bert_graph
-from epiqa import graphs
-from epiqa.models import sha256
-from epiqa.read import LARGE, SMALL, STRIDE_TOKENS, WINDOW_TOKENS
+from epiqa.models import onnx_runtime, sha256
+from epiqa.models.reader import LARGE, SMALL, STRIDE_TOKENS, WINDOW_TOKENS
 
 MODELS = Path(__file__).parent.parent / "src" / "epiqa" / "models"
 OPSET = 17
@@ -132,7 +131,7 @@ def run_alone(path: Path, inputs: dict[str, NDArray[np.int64]]) -> list[NDArray[
     The sequences' outputs are joined in their order, as `run_graph` returns them.
     """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names, mask = graphs.input_names(session), inputs[graphs.MASK]
+    names, mask = onnx_runtime.input_names(session), inputs[onnx_runtime.MASK]
     is_by_token = [node.shape[1] == "tokens" for node in session.get_outputs()]
     found: list[list[NDArray[np.float32]]] = []
     for row, length in enumerate(mask.sum(axis=1).tolist()):
@@ -149,7 +148,7 @@ def write_tokenizer(source: Path, target: Path, *, max_tokens: int, stride: int)
         tokenizer.enable_truncation(max_tokens, stride=stride, strategy="only_second")
     else:
         tokenizer.enable_truncation(max_tokens)
-    pad_id = graphs.pad_id(tokenizer)
+    pad_id = onnx_runtime.pad_id(tokenizer)
     tokenizer.enable_padding(pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
     tokenizer.save(str(target), pretty=False)
     return tokenizer
@@ -173,7 +172,7 @@ def export_embedder(work: Path, models: Path) -> None:
     fp32, target = work / "embedder.fp32.onnx", models / "embedder"
     target.mkdir(parents=True, exist_ok=True)
     export_graph(PooledEncoder(encoder), ["input_ids", "attention_mask"], ["embedding"], fp32)
-    save_graph(bert_graph.embedder_graph(encoder), target / graphs.GRAPH)
+    save_graph(bert_graph.embedder_graph(encoder), target / onnx_runtime.GRAPH)
     tokenizer = write_tokenizer(
         source / "tokenizer.json", target / "tokenizer.json", max_tokens=EMBEDDER_MAX_TOKENS, stride=0
     )
@@ -210,7 +209,7 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
     export_graph(SpanLogits(model), inputs, ["start_logits", "end_logits"], fp32)
     run_int8 = run_graph
     if isinstance(model, BertForQuestionAnswering | MPNetForQuestionAnswering):
-        save_graph(bert_graph.reader_graph(model), target / graphs.GRAPH)
+        save_graph(bert_graph.reader_graph(model), target / onnx_runtime.GRAPH)
         run_int8 = run_alone
     else:
         quantize_reader(fp32, target / "model.onnx")
@@ -246,7 +245,7 @@ def export_reader(source: Path, name: str, work: Path, models: Path) -> None:
 
 def save_graph(model: onnx.ModelProto, path: Path) -> None:
     """Writes a graph; large weights go into a file beside it, which is mapped when it is opened, not read."""
-    weights = path.with_name(graphs.WEIGHTS)
+    weights = path.with_name(onnx_runtime.WEIGHTS)
     weights.unlink(missing_ok=True)  # the writer appends to what there is
     is_large = model.ByteSize() > LARGE_BYTES
     onnx.save_model(model, path, save_as_external_data=is_large, location=weights.name, size_threshold=WEIGHT_BYTES)
@@ -262,7 +261,7 @@ def write_checksums(models: Path) -> None:
     (models / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
     for card in models.glob("*/README.md"):
         text = card.read_text("utf-8")
-        for what, name in (("SHA-256", graphs.GRAPH), ("SHA-256 of the weights", graphs.WEIGHTS)):
+        for what, name in (("SHA-256", onnx_runtime.GRAPH), ("SHA-256 of the weights", onnx_runtime.WEIGHTS)):
             digest = digests.get(f"{card.parent.name}/{name}")
             text = re.sub(rf"\| {what} \| `.*` \|", f"| {what} | `{digest}` |", text)
         card.write_text(text, encoding="utf-8")

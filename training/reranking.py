@@ -5,8 +5,8 @@
 The answerable questions of the sets of `calibrate.py`, none of which a figure is reported on: the share of each set
 for which the first passage holds an answer, by the search alone, with the small reader's best margin at several
 weights among the passages that `EpiQA.ask` reads and among those of `--rerank`, and with the large reader's in the
-first three of the latter. `epiqa.rerank` and `epiqa.read` have the weights that were chosen, those with the best
-mean over the sets. The result goes to `reranking.json` here.
+first three of the latter. The weights with the best mean over the sets stand in
+`epiqa.search.reranker` and `epiqa.models.reader`. The result goes to `reranking.json` here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from calibrate import Retrieved, retrieve_all
+from epiqa.assistant import TOP_K
 from epiqa.models import ROOT as MODELS
-from epiqa.pipeline import TOP_K
-from epiqa.read import LARGE, RERANKED, RERANKED_TWICE, SMALL, load_reader
-from epiqa.rerank import READER_WEIGHT, PlaceOf, best_margins, reranked
+from epiqa.models.reader import LARGE, RERANKED, RERANKED_TWICE, SMALL, load_reader
+from epiqa.search.reranker import READER_WEIGHT, PlaceOf, best_margins, reranked
 from epiqa.types import Passage
 
 FIGURES = Path(__file__).with_name("reranking.json")

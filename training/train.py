@@ -12,9 +12,9 @@ after an interruption; `log.jsonl`, its plot `log.svg`; and at the end `model/`,
 
 The loss of a window is that of SQuAD 2.0's readers, with position 0 as "no answer". Where a question brings several
 passages, the same loss over all of them together is added (shared normalisation, Clark & Gardner 2018): scores
-are taken relative to each passage's "no answer", as `epiqa.answer` compares them. Of a reader with a teacher, a
-share of the loss is the distance from the teacher's distributions instead (`teacher.py`). The weights of the last
-fifth of the steps are averaged, of a reader that is trained on also with those that it started from. Needs
+are taken relative to each passage's "no answer", as `epiqa.answering.answer` compares them. Of a reader with a
+teacher, a share of the loss is the distance from the teacher's distributions instead (`teacher.py`). The weights of
+the last fifth of the steps are averaged, of a reader that is trained on also with those that it started from. Needs
 `pip install -e ".[training]"`.
 """
 
@@ -35,7 +35,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForQuestionAnswering
 
 from epiqa.evaluation.metrics import auroc, best, f1_score
-from epiqa.read import MAX_ANSWER_TOKENS
+from epiqa.models.reader import MAX_ANSWER_TOKENS
 from examples import (
     Example,
     Neighbours,

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epiqa import EpiQA
-from epiqa.embed import load_embedder
+from epiqa.assistant import add_documents
 from epiqa.ingest import make_document
-from epiqa.pipeline import add_documents
-from epiqa.read import load_reader
+from epiqa.models.embedder import load_embedder
+from epiqa.models.reader import load_reader
 from peers.peer import RECALL_K, TOP_K, Document, Found, Reply, main
 
 

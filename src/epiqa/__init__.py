@@ -6,9 +6,9 @@
 >>> answer.text, answer.confidence, answer.citations[0].quote
 """
 
+from epiqa.assistant import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.filters import Filter
-from epiqa.pipeline import EpiQA
 from epiqa.types import Answer, Candidate, Chunk, Citation, Document, Passage, Span
 
 __version__ = "0.1.0"

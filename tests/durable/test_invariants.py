@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from epiqa.errors import IndexDamagedError
-from epiqa.index import IndexWriter, verify
-from epiqa.index.sources import digest, sha256
-from epiqa.index.text import find_document, read_document
-from epiqa.index.vectors import FLAT, write_vectors
+from epiqa.store.embedded import IndexWriter, verify
+from epiqa.store.embedded.catalogue import find_document, read_document
+from epiqa.store.embedded.provenance import digest, sha256
+from epiqa.store.embedded.vector_index import FLAT, write_vectors
 from epiqa.types import Chunk, Chunking, DocumentDate
 from fakes import WordEmbedder, make_document
 
@@ -193,8 +193,8 @@ def test_a_word_index_of_other_chunks_is_found(directory: Path, sql: str, fault:
 def test_words_are_checked_past_what_was_removed(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch, with_title: bool, chunks_at_once: int
 ) -> None:
-    monkeypatch.setattr("epiqa.index.segments.ONE_UP_TO", 0)
-    monkeypatch.setattr(import_module("epiqa.index.verify"), "_CHUNKS_AT_ONCE", chunks_at_once)
+    monkeypatch.setattr("epiqa.store.embedded.segments.ONE_UP_TO", 0)
+    monkeypatch.setattr(import_module("epiqa.store.embedded.verify"), "_CHUNKS_AT_ONCE", chunks_at_once)
     with IndexWriter(memory_path / "index") as writer:
         writer.set_embedder(EMBEDDER, Chunking(with_title=with_title))
         for n in range(6):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.confidence import bundled_calibration, write_calibration
-from epiqa.pipeline import CALIBRATION
+from epiqa.answering.calibration import bundled_calibration, write_calibration
+from epiqa.assistant import CALIBRATION
 from turns import Program, commit, whole_turn
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from epiqa import cli
+from epiqa.assistant import CALIBRATION, add_paths, verify_index
 from epiqa.errors import EpiQAError, IndexDamagedError
-from epiqa.index import Index, IndexWriter, generation, verify
-from epiqa.pipeline import CALIBRATION, add_paths, verify_index
+from epiqa.store.embedded import Index, IndexWriter, generations, verify
 from fakes import WordEmbedder
 from turns import change, commit, whole_turn
 
@@ -104,8 +104,8 @@ def test_a_rebuild_that_is_cut_off_half_way_can_be_done_again(
 ) -> None:
     before = tree(directory)
     with monkeypatch.context() as patch:
-        patch.setattr(generation, "GENERATIONS", "elsewhere")  # so CURRENT alone is moved
-        generation.set_aside(directory)
+        patch.setattr(generations, "GENERATIONS", "elsewhere")  # so CURRENT alone is moved
+        generations.set_aside(directory)
     with pytest.raises(IndexDamagedError, match="CURRENT is missing"):
         Index.open(directory)
     with IndexWriter(directory, rebuild=True) as writer:

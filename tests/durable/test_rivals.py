@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-from epiqa.index import Index
+from epiqa.store.embedded import Index
 from turns import Program, commit, turn_of
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from epiqa.errors import IndexMissingError
-from epiqa.index import Index, IndexWriter, segments, verify
+from epiqa.store.embedded import Index, IndexWriter, segments, verify
 from epiqa.types import Chunk
 from fakes import WordEmbedder, make_document
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epiqa.confidence import FEATURES, Calibration, write_calibration
+from epiqa.answering.calibration import FEATURES, Calibration, write_calibration
+from epiqa.assistant import CALIBRATION, EpiQA
 from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import calibrate
 from epiqa.evaluation.calibrate import Asked, judge, recalibrate
-from epiqa.pipeline import CALIBRATION, EpiQA
 from epiqa.types import Passage, Span
-from epiqa.web.feedback import FeedbackStore
+from epiqa.web.services.feedback import FeedbackStore
 from fakes import KeywordReader, WordEmbedder, make_passage
 
 # Trusts everything: what a user would want to have corrected.
@@ -25,7 +25,7 @@ GULLIBLE = Calibration(4.0, dict.fromkeys(FEATURES, 0.0), threshold=0.5, reader=
 
 @pytest.fixture(autouse=True)
 def _gullible(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("epiqa.pipeline", "epiqa.evaluation.calibrate"):
+    for module in ("epiqa.assistant", "epiqa.evaluation.calibrate"):
         monkeypatch.setattr(sys.modules[module], "bundled_calibration", lambda: GULLIBLE)
 
 

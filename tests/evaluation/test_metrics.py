@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ir_measures import RR, R, nDCG
 
-from epiqa.answer import normalise_answer
+from epiqa.answering.answer import normalise_answer
 from epiqa.evaluation import metrics
 
 

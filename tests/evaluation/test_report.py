@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from epiqa.assistant import TOP_K
 from epiqa.errors import EpiQAError
 from epiqa.evaluation import Difference, Evaluation, Outcome, QueryOutcome, flat_measures, write_report
 from epiqa.evaluation.outcomes import RankedPassage, verdict
 from epiqa.evaluation.questions import Question
 from epiqa.evaluation.report import render_report
-from epiqa.pipeline import TOP_K
 from epiqa.types import Answer, Candidate, Citation
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import ir_measures
 import pytest
 from ir_measures import RR, R, nDCG
 
-from epiqa import indexing, pipeline
-from epiqa.confidence import FEATURES, Calibration
+from epiqa import assistant
+from epiqa.answering.calibration import FEATURES, Calibration
+from epiqa.assistant import TOP_K, EpiQA, Method, add_documents, add_paths
 from epiqa.errors import IndexMissingError, QuestionSetError
 from epiqa.evaluation import Evaluation, Outcome, evaluate, flat_measures
 from epiqa.evaluation.export import as_json
@@ -25,8 +26,8 @@ from epiqa.evaluation.outcomes import per_question, verdict
 from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet
 from epiqa.evaluation.run import Mode, holds_answer, retrieval_measures
 from epiqa.evaluation.settings import question_set_settings
-from epiqa.pipeline import TOP_K, EpiQA, Method, add_documents, add_paths
-from epiqa.sentences import content_words
+from epiqa.sync import operations
+from epiqa.text.sentences import content_words
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 from fakes import KeywordReader, WordEmbedder, make_document, make_passage
 
@@ -61,9 +62,9 @@ class CoveringReader(KeywordReader):
 
 @pytest.fixture
 def _fake_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "load_embedder", lambda name: WordEmbedder())
-    monkeypatch.setattr(pipeline, "load_reader", lambda name: CoveringReader())
-    monkeypatch.setattr(pipeline, "bundled_calibration", lambda: CALIBRATION)
+    monkeypatch.setattr(operations, "load_embedder", lambda name: WordEmbedder())
+    monkeypatch.setattr(assistant, "load_reader", lambda name: CoveringReader())
+    monkeypatch.setattr(assistant, "bundled_calibration", lambda: CALIBRATION)
 
 
 def names(evaluation: Evaluation) -> set[str]:

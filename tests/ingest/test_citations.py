@@ -9,10 +9,9 @@ import pytest
 from epiqa import EpiQA
 from epiqa.cli.show import answer_as_json, found_as_json
 from epiqa.errors import EpiQAError
-from epiqa.indexing import add_paths
+from epiqa.sync.operations import add_paths
 from fakes import KeywordReader, WordEmbedder
-
-DATA = Path(__file__).parents[1] / "data" / "formats"
+from paths import FORMATS as DATA
 
 
 def build(*paths: Path, index: Path) -> EpiQA:

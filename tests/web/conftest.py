@@ -21,8 +21,8 @@ from epiqa.types import (
     IndexReport,
     Passage,
 )
+from paths import SEEDS
 
-SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 HOSTILE = (
     "<script>window.hacked=1</script><img src=http://attacker.invalid/a.png onerror=window.hacked=2>"
     "<b>bold</b> **stars** ![x](http://attacker.invalid/b.png) [l](javascript:window.hacked=3) "

@@ -11,7 +11,7 @@ import pytest
 
 from epiqa.evaluation.questions import QuestionSet, read_questions
 from epiqa.web import EXAMPLES, QuestionAnswerer
-from epiqa.web.feedback import FEEDBACK
+from epiqa.web.services.feedback import FEEDBACK
 from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from epiqa import EpiQA
+from paths import ROOT
 from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = GRADIOS_WARNINGS
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 QUESTIONS = ROOT / "tests" / "data" / "seeds_questions.jsonl"
 FORMATS = ROOT / "tests" / "data" / "formats"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from epiqa import EpiQA
+from paths import ROOT
 from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = GRADIOS_WARNINGS
 
-ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ROOT / "tests" / "data" / "formats"
 QUESTION = "Who presided over the meeting on February 2?"
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epiqa import __version__
+from epiqa.assistant import TOP_K, EpiQA, check_question, remove_document, verify_index
 from epiqa.cli.folder import index_command, watch_command
 from epiqa.cli.measure import calibrate_command, evaluate_command
 from epiqa.cli.options import (
@@ -49,8 +50,7 @@ from epiqa.cli.show import (
 )
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
-from epiqa.pipeline import TOP_K, EpiQA, check_question, remove_document, verify_index
-from epiqa.read import load_reader
+from epiqa.models.reader import load_reader
 from epiqa.types import DocumentInfo
 
 app = typer.Typer(

@@ -15,13 +15,13 @@ from typing import Annotated
 
 import typer
 
+from epiqa.assistant import add_paths
 from epiqa.cli.options import DEFAULT_INDEX, IndexOption, JsonOption
 from epiqa.cli.progress import Advance, progress
 from epiqa.cli.show import err, print_changes, print_report, report_as_json, say
 from epiqa.errors import EpiQAError
-from epiqa.pipeline import add_paths
+from epiqa.sync.watcher import watch_paths
 from epiqa.types import DEFAULT_CHUNKING, Chunking
-from epiqa.watch import watch_paths
 
 INTERRUPTED = 130
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from epiqa.answering.calibration import MAX_FALSE_ANSWERS
+from epiqa.assistant import CALIBRATION, EpiQA
 from epiqa.cli.options import (
     DEFAULT_INDEX,
     Expand,
@@ -20,9 +22,7 @@ from epiqa.cli.options import (
 )
 from epiqa.cli.progress import progress
 from epiqa.cli.show import err, say
-from epiqa.confidence import MAX_FALSE_ANSWERS
 from epiqa.errors import EpiQAError
-from epiqa.pipeline import CALIBRATION, EpiQA
 
 if TYPE_CHECKING:
     from epiqa.evaluation import Difference, Evaluation

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from epiqa.answer import NO_ANSWER, held_back
-from epiqa.shapes import answer_json, found_json, index_json, with_path
+from epiqa.answering.answer import NO_ANSWER, held_back
+from epiqa.api.schemas import answer_json, found_json, index_json, with_path
 from epiqa.types import Answer, Citation, IndexInfo, IndexReport, Passage
 
 NEAREST_PASSAGES = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from epiqa.confidence import (
+from epiqa.answering.calibration import (
     FEATURES,
     MAX_FALSE_ANSWERS,
     Array,
@@ -22,11 +22,11 @@ from epiqa.confidence import (
     features,
     fit,
 )
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, read_questions
 from epiqa.ingest import normalise
-from epiqa.pipeline import TOP_K, EpiQA
 from epiqa.types import Passage, Span
 
 OnProgress = Callable[[int, int], None]

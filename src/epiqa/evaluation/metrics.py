@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from epiqa.answer import normalise_answer
+from epiqa.answering.answer import normalise_answer
 
 RIGHT_F1 = 0.5
 ECE_BINS = 10

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from epiqa.assistant import TOP_K
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import Question
-from epiqa.pipeline import TOP_K
 from epiqa.types import Answer
 
 

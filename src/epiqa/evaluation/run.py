@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from epiqa.answer import normalise_answer
-from epiqa.confidence import bundled_calibration
+from epiqa.answering.answer import normalise_answer
+from epiqa.answering.calibration import bundled_calibration
+from epiqa.assistant import TOP_K, EpiQA, Method, TextQA, add_documents
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation import metrics
 from epiqa.evaluation.measures import CUTOFFS, answer_measures, query_measures, ranking_measures
@@ -26,7 +27,6 @@ from epiqa.evaluation.outcomes import (
 from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet, read_questions
 from epiqa.evaluation.sampling import confidence_intervals
 from epiqa.evaluation.settings import calibration_settings, index_settings, question_set_settings, versions
-from epiqa.pipeline import TOP_K, EpiQA, Method, TextQA, add_documents
 from epiqa.types import Answer, Document, Embedder, Passage, Reader
 
 __all__ = [

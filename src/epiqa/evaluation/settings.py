@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 
 from epiqa import __version__
-from epiqa.confidence import Calibration
+from epiqa.answering.calibration import Calibration
+from epiqa.assistant import EpiQA
 from epiqa.errors import QuestionSetError
-from epiqa.pipeline import EpiQA
 
 _HASH_DIGITS = 16
 _BEIR_FILES = ("corpus*.jsonl*", "queries*.jsonl*", "qrels*.tsv*", "qrels/*.tsv*")

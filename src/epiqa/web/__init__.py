@@ -16,11 +16,11 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="epiqa-", dir=os.environ.get("GRADIO_TEMP_DIR"))
 
-from epiqa.web.answerer import QuestionAnswerer
-from epiqa.web.auth import parse_accounts, read_accounts
-from epiqa.web.examples import EXAMPLES
 from epiqa.web.page import build_page
+from epiqa.web.security.login import parse_accounts, read_accounts
 from epiqa.web.server import launch, serve
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.views.examples import EXAMPLES
 
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 

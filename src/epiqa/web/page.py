@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from epiqa.web.answerer import QuestionAnswerer
-from epiqa.web.api import build_api
 from epiqa.web.bridge import Bridge, data_of
-from epiqa.web.feedback import FeedbackStore
+from epiqa.web.gradio_api import build_api
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.feedback import FeedbackStore
 from epiqa.web.tabs.ask import Asking, AskTab, Shown, build_ask
 from epiqa.web.tabs.documents import build_documents
 from epiqa.web.tabs.evaluate import build_evaluate

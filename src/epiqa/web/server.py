@@ -14,17 +14,17 @@ import gradio as gr
 from starlette.routing import BaseRoute
 
 from epiqa.errors import EpiQAError
-from epiqa.web.answerer import QuestionAnswerer
-from epiqa.web.auth import VARIABLE, accounts_of_environment
-from epiqa.web.bodies import Limits
-from epiqa.web.guard import guard
-from epiqa.web.hosts import hosts_of, is_loopback
-from epiqa.web.library import MAX_FILE_BYTES, MAX_FILES
-from epiqa.web.openapi import openapi_route
+from epiqa.web.gradio_openapi import openapi_route
 from epiqa.web.page import build_page
-from epiqa.web.sources import originals_route
-from epiqa.web.style import CSS, theme
+from epiqa.web.security.login import VARIABLE, accounts_of_environment
+from epiqa.web.security.request_limits import Limits
+from epiqa.web.security.same_site import hosts_of, is_loopback
+from epiqa.web.security.stack import guard
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.uploads import MAX_FILE_BYTES, MAX_FILES
 from epiqa.web.texts import I18N
+from epiqa.web.views.source_panel import originals_route
+from epiqa.web.views.style import CSS, theme
 
 SESSIONS: Final = 1000  # whose state Gradio keeps; each has its own
 

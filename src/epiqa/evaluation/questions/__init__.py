@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from epiqa.assistant import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.beir import read_beir
 from epiqa.evaluation.questions.sets import (
@@ -29,7 +30,6 @@ from epiqa.evaluation.questions.sets import (
 from epiqa.evaluation.questions.squad import squad_questions
 from epiqa.evaluation.questions.tables import read_table, table_delimiter
 from epiqa.ingest import normalise
-from epiqa.pipeline import check_question
 
 __all__ = ["Question", "QuestionSet", "RetrievalSet", "read_questions", "squad_questions"]
 

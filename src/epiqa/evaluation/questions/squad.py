@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from epiqa.assistant import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.sets import (
     Question,
@@ -20,7 +21,6 @@ from epiqa.evaluation.questions.sets import (
     shown,
 )
 from epiqa.ingest import make_document, normalise
-from epiqa.pipeline import check_question
 from epiqa.types import Document
 
 _PARAGRAPH_BREAK = "\n\n"

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from epiqa.assistant import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.sets import (
     Question,
@@ -32,7 +33,6 @@ from epiqa.evaluation.questions.sets import (
     shown,
 )
 from epiqa.ingest import normalise
-from epiqa.pipeline import check_question
 
 _DELIMITERS = (",", ";", "\t")
 _SINGLE_COLUMNS = ("question", "answerable", "document", "id")

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from epiqa.assistant import TOP_K
 from epiqa.evaluation.measures import RANK_CUTOFF
 from epiqa.evaluation.outcomes import Evaluation, Outcome, QueryOutcome, verdict
 from epiqa.evaluation.report.markup import escape
-from epiqa.pipeline import TOP_K
 
 _NARROW = 0.04  # of the bar: a part less wide has no room for its number
 _GOAL_OF_RANKING = f"queries have a relevant document among the first {RANK_CUTOFF}"

@@ -15,10 +15,9 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.types import Citation
-from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.bridge import Bridge, data_of, number_of
-from epiqa.web.chips import choices, filter_of, render_chips
-from epiqa.web.conversation import (
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.conversation import (
     MAX_UNREAD_FILES,
     Turn,
     add_turn,
@@ -29,12 +28,19 @@ from epiqa.web.conversation import (
     shortened,
     to_json,
 )
-from epiqa.web.examples import offered_examples
-from epiqa.web.feedback import FeedbackStore
-from epiqa.web.render import render_turn, text
-from epiqa.web.sources import View, render_document, render_failed_source, render_no_source, render_source
+from epiqa.web.services.feedback import FeedbackStore
 from epiqa.web.texts import Language, label, language_of, say, say_error
-from epiqa.web.trouble import told
+from epiqa.web.views.answers import render_turn, text
+from epiqa.web.views.examples import offered_examples
+from epiqa.web.views.filter_chips import choices, filter_of, render_chips
+from epiqa.web.views.notices import told
+from epiqa.web.views.source_panel import (
+    View,
+    render_document,
+    render_failed_source,
+    render_no_source,
+    render_source,
+)
 
 STORAGE = "epiqa-conversation"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}

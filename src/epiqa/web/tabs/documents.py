@@ -8,11 +8,9 @@ from typing import Any
 import gradio as gr
 
 from epiqa.errors import EpiQAError
-from epiqa.web.answerer import QuestionAnswerer
 from epiqa.web.bridge import Bridge, data_of, number_of
-from epiqa.web.chips import choices
-from epiqa.web.documents import Listing, Show, render_documents, render_uploads
-from epiqa.web.library import (
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.uploads import (
     MAX_FILE_BYTES,
     MAX_FILES,
     SUFFIXES,
@@ -21,10 +19,12 @@ from epiqa.web.library import (
     forget_unread,
     remove_document,
 )
-from epiqa.web.render import render_header, text
 from epiqa.web.tabs.ask import QUIET, AskTab
 from epiqa.web.texts import label, language_of, say, say_error
-from epiqa.web.trouble import told
+from epiqa.web.views.answers import render_header, text
+from epiqa.web.views.documents import Listing, Show, render_documents, render_uploads
+from epiqa.web.views.filter_chips import choices
+from epiqa.web.views.notices import told
 
 
 def build_documents(qa: QuestionAnswerer, page: gr.Blocks, bridge: Bridge, ask: AskTab, header: gr.HTML) -> gr.HTML:

@@ -10,8 +10,8 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.evaluation import Evaluation, Mode, write_report
-from epiqa.web.answerer import QuestionAnswerer
-from epiqa.web.evaluation import (
+from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.evaluation import (
     Progress,
     Run,
     keep_question_set,
@@ -20,11 +20,11 @@ from epiqa.web.evaluation import (
     render_evaluation,
     render_progress,
 )
-from epiqa.web.feedback import FEEDBACK
-from epiqa.web.library import scratch_folder
-from epiqa.web.render import text
+from epiqa.web.services.feedback import FEEDBACK
+from epiqa.web.services.uploads import scratch_folder
 from epiqa.web.tabs.ask import QUIET
 from epiqa.web.texts import label, language_of, say, say_error
+from epiqa.web.views.answers import text
 
 
 def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:

@@ -9,12 +9,12 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.web.bridge import Bridge, data_of
-from epiqa.web.feedback import FeedbackStore
-from epiqa.web.judgements import render_judged, render_unanswered
-from epiqa.web.library import scratch_folder
-from epiqa.web.render import text
+from epiqa.web.services.feedback import FeedbackStore
+from epiqa.web.services.uploads import scratch_folder
 from epiqa.web.tabs.ask import QUIET
 from epiqa.web.texts import label, language_of, say, say_error
+from epiqa.web.views.answers import text
+from epiqa.web.views.feedback import render_judged, render_unanswered
 
 
 def build_feedback(store: FeedbackStore, tab: gr.Tab, bridge: Bridge) -> None:

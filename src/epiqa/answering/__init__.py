@@ -1,0 +1,1 @@
+"""Spans -> answer: grouping, the calibrated confidence, abstention, and citations."""

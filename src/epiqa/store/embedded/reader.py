@@ -1,0 +1,166 @@
+"""One generation of an index, open for searching. It never changes while it is open."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from epiqa.filters import EVERYTHING, Filter
+from epiqa.store.embedded import catalogue, filter_sql, inverted_index, provenance
+from epiqa.store.embedded import generations as files
+from epiqa.store.embedded.catalogue import Stored
+from epiqa.store.embedded.segments import Segment
+from epiqa.types import DocumentInfo, Passage, Vectors
+
+
+class Index:
+    """Searches by vector and by words, and gives text by number. Safe for several threads.
+
+    Each of its methods raises IndexDamagedError where it comes upon what is not as it was written.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: files.Manifest,
+        connection: sqlite3.Connection,
+        segments: Sequence[Segment],
+    ) -> None:
+        self.info = manifest.info
+        self.embedder_name = manifest.embedder
+        self.chunking = manifest.chunking
+        self._directory = directory
+        self._connection = connection
+        self._segments = segments
+        self._firsts = np.cumsum([0, *(segment.chunks for segment in manifest.segments)]).tolist()
+        self._is_there = catalogue.are_there(connection, self._firsts[-1])
+        self._words = inverted_index.WordSearch(
+            [segment.connection for segment in segments], self._firsts, self._is_there
+        )
+        self._lock = threading.Lock()
+        self._stems: dict[str, list[str]] = {}
+        # Closed at the latest with the last reference.
+        self.close = weakref.finalize(self, _close, [connection, *(segment.connection for segment in segments)])
+
+    @classmethod
+    def open(cls, directory: Path) -> Index:
+        """Opens the live generation after checking its files, but for large ones with text.
+
+        What is read from these later is checked then: see `text`. Raises IndexMissingError or IndexDamagedError.
+        """
+        return files.settled(directory, lambda: cls._open_current(directory))
+
+    @classmethod
+    def _open_current(cls, directory: Path) -> Index:
+        generation, manifest = files.current(directory)
+        numbers = range(len(manifest.segments))
+        files.check_files(directory, generation, manifest, but=list(map(files.vectors_name, numbers)))
+        segments = [Segment.open(directory, generation, number, manifest.files) for number in numbers]
+        try:
+            return cls(directory, manifest, catalogue.open_for_reading(generation / files.CATALOGUE), segments)
+        except sqlite3.DatabaseError as error:
+            files.check_all(directory, generation, manifest)  # which will name the file
+            raise files.damaged(directory, f"{generation.name}: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Holds the lock, and turns what damaged files raise into an IndexDamagedError."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.ProgrammingError:  # of ours, such as a closed index
+                raise
+            except sqlite3.DatabaseError as error:
+                raise files.damaged(self._directory, f"{self.info.generation}: {error}") from error
+
+    def search_vector(self, vector: Vectors, top_k: int, within: Filter = EVERYTHING) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
+        among = self._among(within)
+        found: list[tuple[int, float]] = []
+        for segment, first, end in zip(self._segments, self._firsts, self._firsts[1:], strict=False):
+            here = None if among is None else among[first:end]
+            found += ((first + row, score) for row, score in segment.vectors.search(vector, top_k, here))
+        return sorted(found, key=lambda pair: -pair[1])[: max(top_k, 0)]
+
+    def search_words(
+        self, words: Sequence[str], top_k: int, within: Filter = EVERYTHING
+    ) -> list[tuple[int, float]]:
+        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words or phrases, best first."""
+        among = self._among(within)
+        with self._reading():
+            return self._words.search(words, top_k, among)
+
+    def _among(self, within: Filter) -> inverted_index.Mask | None:
+        """Tells of each number whether it is to be searched; None if all are."""
+        if not within:
+            return None if self._is_there.all() else self._is_there
+        with self._reading():
+            return filter_sql.chunks_within(self._connection, within, len(self._is_there))
+
+    def has_word(self, word: str) -> bool:
+        """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
+        with self._reading():
+            return self._words.has_any(word)
+
+    def stem(self, word: str) -> str:
+        """Returns the stem under which chunks with the word, or another form of it, are found."""
+        (found,) = inverted_index.stems([word])
+        return found[0] if found else word
+
+    def stems(self, initial: str) -> list[str]:
+        """Returns the stems that begin with a character; also of chunks that were removed not long ago."""
+        with self._reading():
+            if initial not in self._stems:
+                self._stems[initial] = self._words.stems(initial)
+            return self._stems[initial]
+
+    def count_documents(self, within: Filter) -> int:
+        """Returns how many documents meet a filter."""
+        with self._reading():
+            return filter_sql.count_documents(self._connection, within)
+
+    def unknown_documents(self, names: Sequence[str]) -> list[str]:
+        """Returns those of the names that no document has for its id, path, or file name."""
+        with self._reading():
+            return filter_sql.unknown_documents(self._connection, names)
+
+    def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
+        """Returns the chunks of the given numbers as passages without scores."""
+        with self._reading():
+            return catalogue.fetch(self._connection, numbers, self._text)
+
+    def documents(self) -> list[DocumentInfo]:
+        """Returns all documents, by path."""
+        with self._reading():
+            return catalogue.list_documents(self._connection)
+
+    def unread(self) -> list[tuple[str, str]]:
+        """Returns path and reason of each file that could not be read, by path."""
+        with self._reading():
+            return provenance.list_unread(self._connection)
+
+    def text(self, document_id: str) -> str | None:
+        """Returns the whole text of a document, or None when there is none of that id."""
+        with self._reading():
+            stored = catalogue.find_document(self._connection, document_id)
+            return None if stored is None else self._text(stored)
+
+    def files_of(self, document_id: str) -> list[bytes]:
+        """Returns the absolute names of the files that hold a document, in the file system's own bytes."""
+        with self._reading():
+            return provenance.files_of(self._connection, document_id)
+
+    def _text(self, stored: Stored) -> str:
+        """Returns a text that is to the letter what was indexed, or raises sqlite3.DatabaseError."""
+        return catalogue.read_text(self._segments[stored.segment].connection, stored)
+
+
+def _close(connections: Sequence[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()

@@ -1,0 +1,1 @@
+"""What stands between the network and the page: ASGI middleware, one concern each."""

@@ -1,0 +1,162 @@
+"""Evaluating from the page: question sets of the index directory, a run that can be stopped, its figures as HTML.
+
+Question sets are kept in `questions/` of the index directory; what was judged on the page is one more.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from epiqa.errors import EpiQAError, QuestionSetError
+from epiqa.evaluation import Evaluation, Mode, evaluate
+from epiqa.evaluation.questions import read_questions
+from epiqa.evaluation.report.plots import curves
+from epiqa.ingest.find import printable
+from epiqa.web.services.feedback import FEEDBACK
+from epiqa.web.services.uploads import discard
+from epiqa.web.texts import TEXTS, Language, say
+from epiqa.web.views.answers import text
+
+QUESTIONS: Final = "questions"
+MAX_SET_BYTES: Final = 64 << 20
+# Those that say most, of what a question set allows; the report has them all.
+SHOWN: Final = (
+    "exact_match", "f1", "has_answer_f1", "no_answer_accuracy", "recall@5", "ndcg@10", "abstention.coverage@80",
+    "citation.verbatim", "abstention.false_answer_rate", "calibration.ece", "latency_ms.p50",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many questions were asked; of 0, the questions are still being read."""
+
+    done: int
+    count: int
+
+
+class Run:
+    """An evaluation in a thread of its own, which ends at the next question once it is stopped."""
+
+    def __init__(self, path: Path, index: Path, mode: Mode) -> None:
+        self._path, self._index, self._mode = path, index, mode
+        self._stopped = threading.Event()
+        self._events: queue.Queue[Progress | Evaluation | EpiQAError | None] = queue.Queue()
+
+    def stop(self) -> None:
+        """Ends the run; nothing is measured."""
+        self._stopped.set()
+
+    def events(self) -> Iterator[Progress | Evaluation | None]:
+        """Runs, yielding the progress and at last the evaluation, or None for a run that was stopped.
+
+        Raises EpiQAError, as `evaluate` does.
+        """
+        threading.Thread(target=self._work, name="epiqa-evaluate", daemon=True).start()
+        while True:
+            event = self._events.get()
+            if isinstance(event, EpiQAError):
+                raise event
+            yield event
+            if not isinstance(event, Progress):
+                return
+
+    def _work(self) -> None:
+        try:
+            self._events.put(evaluate(self._path, index=self._index, mode=self._mode, on_progress=self._tell))
+        except _StoppedError:
+            self._events.put(None)
+        except EpiQAError as error:
+            self._events.put(error)
+        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+            self._events.put(EpiQAError(f"the evaluation failed ({type(error).__name__}: {error})"))
+
+    def _tell(self, done: int, count: int) -> None:
+        if self._stopped.is_set():
+            raise _StoppedError
+        self._events.put(Progress(done, count))
+
+
+class _StoppedError(Exception):
+    """Ends an evaluation from inside."""
+
+
+def question_sets(directory: Path) -> list[str]:
+    """Returns the question sets that can be chosen: paths below the index directory."""
+    kept = sorted(path.name for path in (directory / QUESTIONS).glob("*") if path.is_file())
+    judged = [FEEDBACK] if (directory / FEEDBACK).is_file() else []
+    return judged + [f"{QUESTIONS}/{name}" for name in kept]
+
+
+def question_set_path(directory: Path, name: str) -> Path:
+    """Returns the file of one of `question_sets`; raises QuestionSetError for any other name."""
+    if name not in question_sets(directory):
+        raise QuestionSetError(f"there is no question set {name!r}: choose another")
+    return directory / name
+
+
+def keep_question_set(directory: Path, file: Path) -> str:
+    """Moves an uploaded question set to the others, if it is one; returns its name among `question_sets`.
+
+    Raises QuestionSetError for what is none.
+    """
+    try:
+        if file.stat().st_size > MAX_SET_BYTES:
+            raise QuestionSetError(f"{file.name}: is larger than {MAX_SET_BYTES >> 20} MB")
+        if file.name.startswith(".") or printable(file.name) != file.name:
+            raise QuestionSetError(f"{file.name!r}: has a name that cannot be kept")
+        read_questions(file)
+        folder = directory / QUESTIONS
+        folder.mkdir(exist_ok=True)
+        shutil.move(file, folder / file.name)
+    finally:
+        discard([file])
+    return f"{QUESTIONS}/{file.name}"
+
+
+def render_progress(progress: Progress | None, language: Language) -> str:
+    """Returns the bar; None before the first question."""
+    if progress is None:
+        return f'<p role="status">{text(say(language, "preparing"))}</p><progress aria-label="…"></progress>'
+    said = text(say(language, "running", done=progress.done, count=progress.count))
+    bar = f'<progress aria-label="{said}" value="{progress.done}" max="{progress.count}"></progress>'
+    return f'<p role="status">{said}</p>{bar}'
+
+
+def render_evaluation(evaluation: Evaluation, name: str, language: Language) -> str:
+    """Returns the figures that say most with their intervals, and the report's curves."""
+    flat = dict(_flat(evaluation.measures))
+    rows = []
+    for key in SHOWN:
+        if key in flat:
+            bounds = evaluation.intervals.get(key)
+            between = f"{_figure(bounds[0])} – {_figure(bounds[1])}" if bounds else ""
+            label = say(language, key) if key in TEXTS else key
+            rows.append(
+                f'<tr><th scope="row">{text(label)}</th><td>{_figure(flat[key])}</td><td>{between}</td></tr>'
+            )
+    heads = "".join(f'<th scope="col">{text(say(language, key))}</th>' for key in ("measure", "value", "interval"))
+    count = len(evaluation.outcomes) or len(evaluation.queries)
+    said = say(language, "evaluated", name=name, count=count, seconds=f"{evaluation.measures['seconds']:.1f}")
+    return (
+        f'<section class="epiqa-evaluation"><p role="status">{text(said)}</p>'
+        f'<table class="epiqa-table epiqa-measures"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        f'</table><div class="epiqa-curves" lang="en">{curves(evaluation)}</div></section>'
+    )
+
+
+def _flat(measures: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in measures.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.3f}"

@@ -1,0 +1,216 @@
+"""Adding documents from the page: uploads are checked, kept beside the index, and read in a thread of their own.
+
+The files are kept in `uploads/` of the index directory, so that they can be read again, and downloaded. Gradio has
+them in a temporary folder first; what is refused is deleted there.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from gradio.utils import get_upload_folder
+
+from epiqa.errors import EpiQAError
+from epiqa.ingest.find import printable
+from epiqa.ingest.formats import BY_SUFFIX
+from epiqa.types import DocumentInfo, IndexReport
+from epiqa.web.texts import Language, say
+
+MAX_FILES: Final = 50
+MAX_FILE_BYTES: Final = 64 << 20
+UPLOADS: Final = "uploads"
+SUFFIXES: Final = tuple(BY_SUFFIX)
+
+State = Literal["waiting", "reading", "read", "added", "replaced", "unchanged", "skipped"]
+
+
+class Adder(Protocol):
+    """What adding needs of `epiqa.assistant.EpiQA`."""
+
+    @property
+    def directory(self) -> Path:
+        """The index directory."""
+
+    def add(self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None) -> IndexReport:
+        """Adds or updates documents."""
+
+    def unread(self) -> Sequence[tuple[str, str]]:
+        """Path and reason of each file that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file on its way into the index, and why it is not, where it is `skipped`."""
+
+    name: str
+    state: State = "waiting"
+    reason: str = ""
+
+
+def check_upload(path: Path, language: Language) -> str | None:
+    """Returns why a file is not taken, or None; nothing of its content is read."""
+    if path.suffix.lower() not in SUFFIXES:
+        return say(language, "file_kind", suffix=path.suffix or "—")
+    if path.name.startswith(".") or printable(path.name) != path.name:
+        return say(language, "file_name")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        return say(language, "file_large", size=MAX_FILE_BYTES >> 20)
+    return None if size else say(language, "file_empty")
+
+
+def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
+    """Checks and keeps files and indexes them, yielding where each stands whenever that changes.
+
+    Raises EpiQAError for too many files at once, of which none is then kept, and when the index cannot be written.
+    """
+    paths = [Path(file) for file in files]
+    if len(paths) > MAX_FILES:
+        discard(paths)
+        raise EpiQAError(say(language, "add_too_many", count=len(paths), limit=MAX_FILES))
+    uploads = {path.name: Upload(path.name) for path in paths}
+    folder = qa.directory / UPLOADS
+    kept: dict[str, str] = {}  # path under which it is indexed, name
+    with (
+        _sent(paths),
+        _translated(folder),
+        tempfile.TemporaryDirectory(prefix=".epiqa-", dir=qa.directory) as aside,
+    ):
+        for path in paths:
+            reason = check_upload(path, language)
+            if reason is None:
+                kept[_keep(path, folder, Path(aside))] = path.name
+            else:
+                uploads[path.name] = Upload(path.name, "skipped", reason)
+        discard(paths)
+        yield list(uploads.values())
+        for states in _index(qa, kept):
+            uploads |= states
+            yield list(uploads.values())
+        # An earlier file of the name answers again where the new one cannot be read.
+        back = {path: name for path, name in kept.items() if uploads[name].state == "skipped"}
+        back = {path: name for path, name in back.items() if Path(aside, name).exists()}
+        for name in back.values():
+            Path(aside, name).replace(folder / name)
+        for _ in _index(qa, back):
+            pass
+
+
+def remove_document(
+    qa: Adder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
+) -> None:
+    """Removes a document from the index, and its file if it was uploaded and holds nothing else."""
+    remove(document.id)
+    folder = (qa.directory / UPLOADS).resolve()
+    if original is not None and original.parent == folder and original.name == Path(document.path).name:
+        original.unlink(missing_ok=True)
+
+
+def forget_unread(qa: Adder, path: str, remove: Callable[[str], None]) -> None:
+    """Takes a file that could not be read off the list, and deletes it if it was uploaded."""
+    remove(path)
+    folder, file = (qa.directory / UPLOADS).resolve(), Path(path).resolve()
+    if file.parent == folder:
+        file.unlink(missing_ok=True)
+
+
+def _keep(path: Path, folder: Path, aside: Path) -> str:
+    """Moves a file to the uploads, an earlier one of its name aside; returns its path there."""
+    folder.mkdir(exist_ok=True)
+    target = folder / path.name
+    if target.exists():
+        shutil.copy2(target, aside / path.name)
+    shutil.move(path, target)
+    return os.path.normpath(target)
+
+
+def _index(qa: Adder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
+    """Indexes files in a thread and yields the states that changed; raises what the thread raised."""
+    if not kept:
+        return
+    events: queue.Queue[tuple[int, str] | IndexReport | EpiQAError] = queue.Queue()
+
+    def work() -> None:
+        try:
+            events.put(qa.add(list(kept), on_progress=lambda done, _total, path: events.put((done, path))))
+        except EpiQAError as error:
+            events.put(error)
+        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+            events.put(EpiQAError(f"the files could not be indexed ({type(error).__name__}: {error})"))
+
+    threading.Thread(target=work, name="epiqa-index", daemon=True).start()
+    states = {path: Upload(name) for path, name in kept.items()}
+    while isinstance(event := events.get(), tuple):
+        for path, upload in states.items():
+            if path == event[1]:
+                states[path] = replace(upload, state="reading")
+            elif upload.state == "reading":
+                states[path] = replace(upload, state="read")
+        yield {upload.name: upload for upload in states.values()}
+    yield {upload.name: upload for upload in _final(states, event, dict(qa.unread())).values()}
+
+
+def _final(
+    states: dict[str, Upload], outcome: IndexReport | EpiQAError, unread: dict[str, str]
+) -> dict[str, Upload]:
+    final = {}
+    for path, upload in states.items():
+        if isinstance(outcome, EpiQAError):
+            final[path] = replace(upload, state="skipped", reason=unread.get(path, str(outcome)))
+            continue
+        state, reason = _outcome(path, outcome)
+        final[path] = replace(upload, state=state, reason=reason)
+    return final
+
+
+def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
+    """Returns what became of a file; of a container, what is best of what became of its parts."""
+
+    def holds(paths: Iterable[str]) -> bool:
+        return any(each == path or each.startswith((f"{path}/", f"{path}#")) for each in paths)
+
+    reasons = "; ".join(reason for each, reason in (*report.skipped, *report.notes) if holds([each]))
+    for state in ("added", "replaced", "unchanged"):
+        if holds(getattr(report, state)):
+            return state, reasons
+    return ("added" if holds(path for _, path in report.moved) else "skipped"), reasons
+
+
+def scratch_folder() -> Path:
+    """Makes a folder for a file to download: among the uploads of this process, which go in time and at its end."""
+    return Path(tempfile.mkdtemp(prefix="epiqa-", dir=get_upload_folder()))
+
+
+def discard(paths: Iterable[Path]) -> None:
+    """Deletes what is left of files that were sent, each with the folder that Gradio made for it."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another file is in it, or it is gone
+            path.parent.rmdir()
+
+
+@contextmanager
+def _sent(paths: Sequence[Path]) -> Iterator[None]:
+    """Sees to it that no file stays where it was sent to, whatever happens."""
+    try:
+        yield
+    finally:
+        discard(paths)
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Turns what a full disk or a missing right raises into an EpiQAError."""
+    try:
+        yield
+    except OSError as error:
+        raise EpiQAError(f"{folder} cannot be written ({error.strerror}): make room for it") from error

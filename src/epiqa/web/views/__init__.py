@@ -1,0 +1,1 @@
+"""HTML from values: pure functions, tested by their exact output."""
