@@ -6,6 +6,9 @@
 >>> answer.text, answer.confidence, answer.citations[0].quote
 """
 
+import epiqa.offline  # noqa: F401  (first of all)
+
+# isort: split
 from epiqa.assistant import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.filters import Filter

@@ -1,8 +1,7 @@
 """The chat page: `serve` runs it; `build_page` and `launch` are its two halves, for tests and embedding.
 
-Importing this package imports Gradio, and nothing else in EpiQA does. The settings below must be made before that
-import: they turn off Gradio's usage reports and every look-up on the model hub, and give uploads a folder of this
-process alone, removed when it ends, where Gradio would use one that every user of the machine can look into.
+Only this package imports Gradio. Before it does, it gives uploads a folder
+of this process alone, removed when it ends: Gradio would use one that every user of the machine can look into.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ import os
 import shutil
 import tempfile
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="epiqa-", dir=os.environ.get("GRADIO_TEMP_DIR"))
 
 from epiqa.web.page import build_page
