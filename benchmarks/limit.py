@@ -18,6 +18,9 @@ by operator, on a sequence of common length; a search by the steps it consists o
 
 from __future__ import annotations
 
+import epiqa.offline  # noqa: F401  (before ONNX Runtime)
+
+# isort: split
 import argparse
 import json
 import random

@@ -17,6 +17,9 @@ openvino-telemetry is installed. It is kept from that here: see `import_openvino
 
 from __future__ import annotations
 
+import epiqa.offline  # noqa: F401  (before ONNX Runtime)
+
+# isort: split
 import argparse
 import random
 import statistics

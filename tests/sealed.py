@@ -49,12 +49,16 @@ def require_sealing() -> None:
         pytest.skip(f"programs cannot be watched here: {reason}")
 
 
-def start(
-    command: Sequence[str | Path], log: Path, environment: Mapping[str, str], **options: object
-) -> subprocess.Popen[str]:
-    """Starts a program, sealed off and watched; `log` is what the logs of its processes are called, less a number."""
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        [*_sealed(log), *map(str, command)], env={**environment}, text=True, start_new_session=True, **options
+def start(command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Starts a program, sealed off and watched; each of its processes has a log, `log` with its number behind."""
+    return subprocess.Popen(
+        [*_sealed(log), *map(str, command)],
+        env={**environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 

@@ -15,6 +15,9 @@ Needs `pip install -e ".[training]"`.
 
 from __future__ import annotations
 
+import epiqa.offline  # noqa: F401  (before ONNX Runtime)
+
+# isort: split
 import argparse
 import json
 import logging
