@@ -176,7 +176,7 @@ def test_exporting_a_model_sends_nothing(place: Place) -> None:
     shutil.copytree(MODELS, models, ignore=shutil.ignore_patterns("reader-large", "*.py", "__pycache__"))
     options = ("--work", work, "--models", models)
     place.run(sys.executable, ROOT / "training" / "export.py", "embedder", *options, may_change=[work, models])
-    assert (work / "embedder" / "model.onnx").is_file()
+    assert (work / "embedder.fp32.onnx").is_file()
 
 
 def test_what_lives_on_sends_nothing_in_two_minutes(living: dict[str, Watched]) -> None:
