@@ -33,7 +33,7 @@ import record
 from epiqa.evaluation.questions import RetrievalSet
 from epiqa.models.embedder import OnnxEmbedder
 from epiqa.store import atomic_write
-from epiqa.store.embedded import IndexWriter
+from epiqa.store.embedded import EmbeddedWriter
 from epiqa.sync import updater
 from epiqa.sync.operations import add_paths
 from medquad import index_files, read_medquad, write_texts
@@ -98,8 +98,8 @@ def profile(folder: Path, index: Path) -> dict[str, Any]:
     watch.put_on(updater, "chunk", "cut into sentences and chunks")
     watch.put_on(OnnxEmbedder, "__init__", "model opened")
     watch.put_on(OnnxEmbedder, "encode", "embedded")
-    watch.put_on(IndexWriter, "add", "stored: SQLite, words")
-    watch.put_on(IndexWriter, "commit", "committed, fsync included")
+    watch.put_on(EmbeddedWriter, "add", "stored: SQLite, words")
+    watch.put_on(EmbeddedWriter, "commit", "committed, fsync included")
     watch.put_on(atomic_write, "sync", "fsync")
     with watch.running("all"):
         add_paths(folder, index)

@@ -49,7 +49,8 @@ from epiqa.models.embedder import load_embedder
 from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
 from epiqa.search.query_expansion import search_terms
 from epiqa.search.retriever import DEPTH, retrieve
-from epiqa.store.embedded import Index, catalogue, generations, inverted_index
+from epiqa.store.embedded import EmbeddedReader, catalogue, generations, inverted_index
+from epiqa.store.embedded.bm25 import best
 from epiqa.types import Embedder, Passage, Reader
 from medquad import kept_index, read_medquad
 
@@ -158,7 +159,7 @@ def peak() -> Peak:
 class Setting:
     """What a question is asked with."""
 
-    index: Index
+    index: EmbeddedReader
     directory: Path
     embedder: Embedder
     small: Reader
@@ -214,7 +215,7 @@ def stages(setting: Setting, question: str) -> dict[str, tuple[Work, float]]:
             Work(fp32=2 * numbers, bytes=FLOAT_BYTES * numbers),
             taken_ms(lambda: index.search_vector(vector, DEPTH)),
         ),
-        "search words": (postings(setting, terms), taken_ms(search_words)),
+        "search words": (postings(setting, [term.text for term in terms]), taken_ms(search_words)),
         "small reader": (
             ENCODERS[SMALL].work(lengths(SMALL, question, passages)),
             taken_ms(lambda: setting.small.read(question, passages)),
@@ -255,17 +256,17 @@ def steps(setting: Setting, question: str) -> dict[str, dict[str, float]]:
     """Returns the milliseconds of the steps of both searches."""
     folder, manifest = generations.current(setting.directory)
     terms = search_terms(question, setting.index)
-    phrases = list(filter(None, inverted_index.stems(terms)))
+    phrases = list(filter(None, inverted_index.stems([term.text for term in terms])))
     with_connection = catalogue.open_for_reading(folder / generations.text_name(len(manifest.segments) - 1))
     scores = np.zeros(setting.index.info.chunks, dtype=np.float32)
     scores[:: max(1, len(scores) // 5000)] = 1
     found = {
         "other forms of words": taken_ms(lambda: search_terms(question, setting.index)),
-        "stems": taken_ms(lambda: inverted_index.stems(terms)),
+        "stems": taken_ms(lambda: inverted_index.stems([term.text for term in terms])),
         "postings, of the last segment": taken_ms(
             lambda: [inverted_index.find(with_connection, p) for p in phrases]
         ),
-        "the best of 5,000": taken_ms(lambda: inverted_index.best(scores, DEPTH)),
+        "the best of 5,000": taken_ms(lambda: best(scores, DEPTH)),
     }
     with_connection.close()
     vector = setting.embedder.encode([question])[0]
@@ -329,7 +330,7 @@ def main() -> None:
     best = peak()  # before the readers, which are opened in threads
     reader = load_reader()
     assert isinstance(reader, SecondLook)
-    setting = Setting(Index.open(directory), directory, load_embedder(), reader.first, reader.second)
+    setting = Setting(EmbeddedReader.open(directory), directory, load_embedder(), reader.first, reader.second)
     questions = random.Random(SEED).sample(list(medquad.queries.values()), arguments.questions)
     rows = measure(setting, questions, best)
     lost = where_lost(setting, questions, rows)

@@ -20,15 +20,18 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import lost_searches
 import record
 from epiqa.assistant import EpiQA, add_documents, add_paths
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, RetrievalSet, read_questions, squad_questions
 from epiqa.evaluation.run import holds_answer
+from epiqa.store.opening import open_reader
 from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Passage
 
 CUTOFFS = (1, 5, 20)
@@ -38,13 +41,15 @@ RERANKED_QUESTIONS = 200
 SEARCHES: dict[str, dict[str, Any]] = {
     "lexical (BM25), the question's words alone": {"method": "lexical", "rewrite": False},
     "lexical": {"method": "lexical"},
-    "lexical, RM3": {"method": "lexical", "expand": True},
     "dense": {"method": "dense"},
     "fused by reciprocal ranks": {"method": "rrf"},
-    "fused by normalised scores": {"method": "normalised"},
     "fused by scores": {"method": "fused"},
     "fused by scores, the question's words alone": {"method": "fused", "rewrite": False},
-    "fused by scores, RM3": {"method": "fused", "expand": True},
+}
+LOST: dict[str, lost_searches.Lost] = {
+    "lexical, RM3": "lexical, RM3",
+    "fused by normalised scores": "normalised",
+    "fused by scores, RM3": "fused, RM3",
 }
 RERANKED: dict[str, dict[str, Any]] = {
     "fused by scores": {"method": "fused"},
@@ -58,6 +63,7 @@ CUTS = {
 
 # Tells of each passage whether it holds what was asked for.
 Hits = Callable[[Sequence[Passage]], list[float]]
+Search = Callable[[str], list[Passage]]
 
 
 @dataclass(frozen=True)
@@ -128,10 +134,15 @@ def index(corpus: Corpus, directory: Path, chunking: Chunking) -> EpiQA:
 
 
 def recalls(qa: EpiQA, questions: Sequence[tuple[str, Hits]], depth: int, how: dict[str, Any]) -> dict[str, float]:
-    """Returns the mean recalls, in percent."""
-    rows = [hits(qa.search(question, top_k=depth, **how)) for question, hits in questions]
+    """Returns the mean recalls of a way that EpiQA searches, in percent."""
+    return recalls_of(lambda question: qa.search(question, top_k=depth, **how), questions, str(how))
+
+
+def recalls_of(search: Search, questions: Sequence[tuple[str, Hits]], name: str) -> dict[str, float]:
+    """Returns the mean recalls of any search, in percent."""
+    rows = [hits(search(question)) for question, hits in questions]
     figures = {f"recall@{k}": round(100 * fmean(row[i] for row in rows), 1) for i, k in enumerate(CUTOFFS)}
-    print(how, figures, flush=True)
+    print(name, figures, flush=True)
     return figures
 
 
@@ -151,6 +162,10 @@ def main() -> None:
         "index": {"documents": qa.info.documents, "chunks": qa.info.chunks, "questions": len(corpus.questions)},
         "searches": {name: recalls(qa, corpus.questions, depth, how) for name, how in SEARCHES.items()},
     }
+    reader = open_reader(work / "default")
+    for name, way in LOST.items():
+        search = partial(lost_searches.search, index=reader, embedder=qa.embedder, top_k=depth, way=way)
+        figures["searches"][name] = recalls_of(search, corpus.questions, name)
     some = random.Random(4).sample(corpus.questions, min(RERANKED_QUESTIONS, len(corpus.questions)))
     figures["reranked"] = {"questions": len(some)} | {
         name: recalls(qa, some, depth, how) for name, how in RERANKED.items()

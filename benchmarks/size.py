@@ -39,7 +39,7 @@ from epiqa.assistant import add_documents, remove_document
 from epiqa.models.embedder import OnnxEmbedder, titled
 from epiqa.search.query_expansion import search_terms
 from epiqa.search.retriever import DEPTH, LEXICAL_WEIGHT, Method, Retrieval, retrieve, weighted_sum
-from epiqa.store.embedded import Index, IndexWriter, vector_index
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, vector_index
 from epiqa.store.embedded.generations import sha256
 from epiqa.store.embedded.vector_index import VectorIndex, kind_for, write_vectors
 from epiqa.types import Vectors
@@ -74,7 +74,7 @@ def build(real: Real, chunks: int, directory: Path) -> dict[str, Any]:
     """Builds an index from documents that are cut and embedded; the time to make up their text is left out."""
     shutil.rmtree(directory, ignore_errors=True)
     made_up, base, begun = 0.0, 0, time.perf_counter()
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         writer.set_embedder(OnnxEmbedder())
         before = time.perf_counter()
         for document, pieces, vectors in multiplied(real, chunks):
@@ -128,7 +128,7 @@ def search(directory: Path, questions: list[str]) -> dict[str, Any]:
     opening = []
     for _ in range(3):
         begun = time.perf_counter()
-        index = Index.open(directory)
+        index = EmbeddedReader.open(directory)
         opening.append(time.perf_counter() - begun)
     figures: dict[str, Any] = {
         "chunks": index.info.chunks,
@@ -154,7 +154,7 @@ def search(directory: Path, questions: list[str]) -> dict[str, Any]:
 
 def recall(real: Real, directory: Path, chunks: int) -> dict[str, float]:
     """Returns recall@20 of the vector search and of the fused one, against vectors compared one by one."""
-    index = Index.open(directory)
+    index = EmbeddedReader.open(directory)
     dense, fused = [], []
     nearest = exact(real.question_vectors[:COMPARED], vector_blocks(real, chunks), DEPTH)
     for question, vector, true in zip(real.questions, real.question_vectors, nearest, strict=False):
@@ -192,7 +192,7 @@ def shared(wanted: Mapping[int, float], found: Mapping[int, float]) -> float:
 
 def fts5(directory: Path, questions: list[str], real: Real, chunks: int) -> dict[str, float]:
     """Returns what SQLite's own search takes for the same words, and how many of its first 20 the index finds."""
-    index = Index.open(directory)
+    index = EmbeddedReader.open(directory)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(
             "CREATE VIRTUAL TABLE words USING fts5(title, quote, content='', tokenize='porter unicode61')"
@@ -205,7 +205,7 @@ def fts5(directory: Path, questions: list[str], real: Real, chunks: int) -> dict
         times, recalls = [], []
         for question in questions[:COMPARED]:
             terms = search_terms(question, index, rewrite=False)  # FTS5 knows no forms that stand for others
-            query = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+            query = " OR ".join('"' + term.text.replace('"', '""') + '"' for term in terms)
             begun = time.perf_counter()
             found = connection.execute(
                 "SELECT rowid, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, DEPTH)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from epiqa.store.protocol import QueryTerm
 from epiqa.types import Document, Passage, Span, Vectors
 
 
@@ -30,6 +31,11 @@ def make_passage(text: str, *, document_id: str = "d", start: int = 0, dense: fl
         score=1.0,
         dense=dense,
     )
+
+
+def query_terms(*words: str) -> list[QueryTerm]:
+    """Makes terms of plain words and phrases."""
+    return list(map(QueryTerm, words))
 
 
 class WordEmbedder:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.store.embedded import Index, IndexWriter, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, verify
 from epiqa.types import Chunk, Document
-from fakes import WordEmbedder, make_document
+from fakes import WordEmbedder, make_document, query_terms
 
 EMBEDDER = WordEmbedder()
 
@@ -26,14 +26,14 @@ def document_of(path: str, text: str) -> tuple[Document, list[Chunk]]:
     return document, [Chunk(digest, start, end, text[start:end]) for start, end in lines]
 
 
-def put(writer: IndexWriter, path: str, text: str) -> bool:
+def put(writer: EmbeddedWriter, path: str, text: str) -> bool:
     document, chunks = document_of(path, text)
     return writer.add(document, chunks, EMBEDDER.encode([chunk.quote for chunk in chunks])) is not None
 
 
 def write(directory: Path, texts: Mapping[str, str]) -> None:
     """Adds or replaces the documents and commits."""
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         if writer.fingerprint is None:
             writer.set_embedder(EMBEDDER)
         for path, text in texts.items():
@@ -43,7 +43,7 @@ def write(directory: Path, texts: Mapping[str, str]) -> None:
 
 def assert_holds(directory: Path, texts: Mapping[str, str], words: set[str]) -> None:
     """Asserts that documents, chunks, vectors and word index are those of `texts`; `words` were ever there."""
-    index = Index.open(directory)
+    index = EmbeddedReader.open(directory)
     lines = Counter((path, line) for path, text in texts.items() for line in text.split("\n") if line)
     assert {info.path: index.text(info.id) for info in index.documents()} == texts
     assert (index.info.documents, index.info.chunks) == (len(texts), lines.total())
@@ -56,7 +56,7 @@ def assert_holds(directory: Path, texts: Mapping[str, str], words: set[str]) -> 
     for number, passage in passages.items():
         assert scores[number] == pytest.approx(float(EMBEDDER.encode([passage.quote])[0] @ query), abs=1e-6)
     for word in words:
-        found = [passages[number] for number, _ in index.search_words([word], 10_000)]
+        found = [passages[number] for number, _ in index.search_words(query_terms(word), 10_000)]
         expected = {key: n for key, n in lines.items() if word in key[1].split()}
         assert Counter((passage.path, passage.quote) for passage in found) == expected
     index.close()

@@ -19,7 +19,8 @@ from pathlib import Path
 from epiqa import EpiQA
 from epiqa.assistant import verify_index
 from epiqa.errors import EpiQAError, IndexDamagedError
-from epiqa.store.embedded import Index, generations
+from epiqa.store.embedded import EmbeddedReader, generations
+from fakes import query_terms
 from turns import EMBEDDER
 
 Damage = Callable[[bytes, random.Random], bytes]
@@ -81,14 +82,16 @@ def found(directory: Path, damaged: Path, texts: dict[str, str]) -> str:
 
 def misread(directory: Path, texts: dict[str, str]) -> str:
     """Reads and searches an index that could be opened; returns what is not as it was written."""
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         for id_, text in texts.items():
             with suppress(IndexDamagedError):
                 if index.text(id_) != text:
                     return f"the text of {id_} is another"
         for word in ("masks", "line0", "turns"):
             with suppress(IndexDamagedError):
-                for passage in index.fetch([number for number, _ in index.search_words([word], 20)]).values():
+                for passage in index.fetch(
+                    [number for number, _ in index.search_words(query_terms(word), 20)]
+                ).values():
                     if texts[passage.document_id][passage.start : passage.end] != passage.quote:
                         return f"{passage.quote!r} is quoted from {passage.document_id}"
     return ""
@@ -98,7 +101,7 @@ def main(directory: Path, rounds: int, seed: int) -> None:
     chooser = random.Random(seed)
     whole = contents(directory)
     files = [path for path, data in whole.items() if data]
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         texts = {document.id: index.text(document.id) or "" for document in index.documents()}
     for round_ in range(rounds):
         path, damage = files[round_ % len(files)], chooser.choice(DAMAGES)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from epiqa.store.embedded import Index, IndexWriter, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, verify
 from turns import change, commit, commit_in_place, publish, turn_of, whole_turn
 
 WRITERS, READERS = 2, 8
@@ -26,8 +26,8 @@ def write_turns(directory: Path, until: float) -> list[int]:
     """Makes turn after turn until it is time, each the one after what is there; returns how many."""
     made = 0
     while time.monotonic() < until or not made:
-        with IndexWriter(directory) as writer:
-            with closing(Index.open(directory)) as index:  # nobody else writes meanwhile
+        with EmbeddedWriter(directory) as writer:
+            with closing(EmbeddedReader.open(directory)) as index:  # nobody else writes meanwhile
                 turn = turn_of(index)
             change(writer, turn + 1)
             publish(writer)
@@ -47,14 +47,14 @@ def read_turns(directory: Path, until: float) -> list[int]:
     """Opens the index again and again, looks twice at each; returns how often, and what turns one outlived."""
     opened, outlived, last = 0, 0, 0
     while time.monotonic() < until:
-        with closing(Index.open(directory)) as index:
+        with closing(EmbeddedReader.open(directory)) as index:
             turn = turn_of(index)
             assert turn >= last, f"turn {turn} after turn {last}"
             for hold_s in (0.0, 0.02 * (opened % 8)):
                 time.sleep(hold_s)
                 assert turn_of(index) == turn, "an open index changed"
             last, opened = turn, opened + 1
-        with closing(Index.open(directory)) as index:
+        with closing(EmbeddedReader.open(directory)) as index:
             outlived = max(outlived, turn_of(index) - turn)
         if opened % 4 == 0:
             verify(directory)

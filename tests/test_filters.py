@@ -17,7 +17,7 @@ import pytest
 from epiqa.assistant import EpiQA, Method, add_documents
 from epiqa.errors import FilterError
 from epiqa.filters import EVERYTHING, Filter
-from epiqa.store.embedded import Index
+from epiqa.store.embedded import EmbeddedReader
 from epiqa.types import Document, DocumentDate
 from fakes import WordEmbedder, make_document
 
@@ -131,7 +131,7 @@ def test_a_filter_keeps_what_plain_python_keeps(tmp_path: Path) -> None:
     chooser = random.Random(11)
     documents = random_documents(chooser)
     qa = build(tmp_path, documents)
-    index = Index.open(tmp_path)
+    index = EmbeddedReader.open(tmp_path)
     sizes = set()
     patterns = [
         "*",

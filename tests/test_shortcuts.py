@@ -29,7 +29,7 @@ from epiqa.models import bundled_path, onnx_runtime
 from epiqa.models.embedder import OnnxEmbedder
 from epiqa.models.reader import LARGE, SMALL, Logits, SecondLook, WindowReader
 from epiqa.search.query_expansion import search_terms
-from epiqa.store.embedded import Index, generations, vector_index
+from epiqa.store.embedded import EmbeddedReader, generations, vector_index
 from epiqa.types import Answer, Document, Vectors
 from paths import ROOT
 
@@ -200,7 +200,7 @@ def test_text_that_is_hashed_when_it_is_quoted_is_that_which_is_hashed_at_openin
 
 
 def test_a_filter_inside_the_search_finds_what_one_applied_after_it_leaves(corpus: Corpus) -> None:
-    index = Index.open(corpus.index)
+    index = EmbeddedReader.open(corpus.index)
     count = index.info.chunks
     half = {document.id for document in corpus.documents[::2]}
     within = Filter(documents=tuple(half))

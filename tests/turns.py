@@ -15,9 +15,9 @@ from pathlib import Path
 from unittest import mock
 
 from epiqa.errors import IndexMissingError
-from epiqa.store.embedded import Index, IndexWriter, segments, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, segments, verify
 from epiqa.types import Chunk
-from fakes import WordEmbedder, make_document
+from fakes import WordEmbedder, make_document, query_terms
 
 EMBEDDER = WordEmbedder(dimensions=256)
 LINES = 4
@@ -35,7 +35,7 @@ def texts(turn: int) -> dict[str, str]:
     }
 
 
-def change(writer: IndexWriter, turn: int) -> None:
+def change(writer: EmbeddedWriter, turn: int) -> None:
     """Makes the documents those of a turn, whichever they were."""
     if writer.fingerprint is None:
         writer.set_embedder(EMBEDDER)
@@ -44,11 +44,11 @@ def change(writer: IndexWriter, turn: int) -> None:
         writer.remove(gone)
     for path, text in wanted.items():
         put(writer, path, text)
-    if writer.sources.place(f"/{KEPT}") is None:
+    if writer.sources.document_at(f"/{KEPT}") is None:
         put(writer, KEPT, KEPT_TEXT)
 
 
-def put(writer: IndexWriter, path: str, text: str) -> None:
+def put(writer: EmbeddedWriter, path: str, text: str) -> None:
     chunks, start = [], 0
     for line in text.split("\n"):
         chunks.append(Chunk(path, start, start + len(line), line))
@@ -57,12 +57,12 @@ def put(writer: IndexWriter, path: str, text: str) -> None:
 
 
 def commit(directory: Path, turn: int) -> None:
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         change(writer, turn)
         publish(writer)
 
 
-def publish(writer: IndexWriter) -> None:
+def publish(writer: EmbeddedWriter) -> None:
     """Commits; even so few chunks are left in several segments."""
     with mock.patch.object(segments, "ONE_UP_TO", 0):
         writer.commit()
@@ -76,7 +76,7 @@ def commit_in_place(directory: Path, turn: int) -> None:
     shutil.copytree(scratch, directory, dirs_exist_ok=True)
 
 
-def turn_of(index: Index) -> int:
+def turn_of(index: EmbeddedReader) -> int:
     """Returns the turn of an open index; raises AssertionError unless text, words and vectors are all of it."""
     found = {document.path: index.text(document.id) or "" for document in index.documents()}
     turn = int(next(iter(found.values())).split()[0].removeprefix("turn"))
@@ -88,8 +88,10 @@ def turn_of(index: Index) -> int:
     quotes = {number: passage.quote for number, passage in passages.items()}
     of_turn = {number for number, passage in passages.items() if passage.path != KEPT}
     assert sorted(quotes.values()) == lines, "vectors of other chunks"
-    assert {number for number, _ in index.search_words([f"turn{turn}"], 1000)} == of_turn, "words are amiss"
-    assert not index.search_words([f"turn{turn - 1}"], 1000), "words of the turn before"
+    assert {number for number, _ in index.search_words(query_terms(f"turn{turn}"), 1000)} == of_turn, (
+        "words are amiss"
+    )
+    assert not index.search_words(query_terms(f"turn{turn - 1}"), 1000), "words of the turn before"
     for number in (min(quotes), max(quotes)):
         cosines = dict(index.search_vector(EMBEDDER.encode([quotes[number]])[0], 1000))
         assert cosines[number] > 0.999, f"the vector of {quotes[number]} is another's"
@@ -100,7 +102,7 @@ def whole_turn(directory: Path) -> int:
     """Returns the turn that an index on disk holds, 0 where there is none, after `verify` and all checks above."""
     try:
         info = verify(directory)
-        with closing(Index.open(directory)) as index:
+        with closing(EmbeddedReader.open(directory)) as index:
             turn = turn_of(index)
             kept = KEPT_TEXT.count("\n") + 1
             assert (info.documents, info.chunks) == (len(texts(turn)) + 1, len(texts(turn)) * LINES + kept)

@@ -23,7 +23,8 @@ from epiqa.ingest import make_document, normalise
 from epiqa.models.lazy import Once
 from epiqa.models.reader import RERANKED, load_reader, rerank_by_reading
 from epiqa.search.retriever import Method, Retrieval, retrieve
-from epiqa.store.embedded import Index
+from epiqa.store.opening import open_reader
+from epiqa.store.protocol import IndexReader
 from epiqa.sync.operations import (
     CALIBRATION,
     AnyPath,
@@ -95,7 +96,7 @@ class EpiQA:
     def __init__(
         self,
         directory: Path,
-        index: Index,
+        index: IndexReader,
         *,
         embedder: Embedder | str | None = None,
         reader: Reader | str | None = None,
@@ -158,7 +159,7 @@ class EpiQA:
         Raises IndexMissingError, IndexDamagedError, or EmbedderMismatchError.
         """
         directory = Path(index)
-        qa = cls(directory, Index.open(directory), embedder=embedder, reader=reader)
+        qa = cls(directory, open_reader(directory), embedder=embedder, reader=reader)
         if embedder is not None:
             _ = qa.embedder
         read_calibration(directory / CALIBRATION)  # a bad one is better found now than at the first question
@@ -256,7 +257,7 @@ class EpiQA:
 
     def _reopen(self) -> None:
         with self._reopening:  # else one thread's older generation could take the place of another's newer one
-            self._index = Index.open(self.directory)
+            self._index = open_reader(self.directory)
             self.__dict__.pop("calibration", None)  # read again when needed
 
     def search(
@@ -267,18 +268,17 @@ class EpiQA:
         within: Filter = EVERYTHING,
         method: Method = "fused",
         rewrite: bool = True,
-        expand: bool = False,
         rerank: bool = False,
     ) -> list[Passage]:
         """Returns up to `top_k` passages, best first.
 
-        `within` confines the search to some documents; `method`, `rewrite` and `expand` are as in
+        `within` confines the search to some documents; `method` and `rewrite` are as in
         `retrieve.Retrieval`. `rerank` lets the reader read the first passages, and what it finds in them count for
         their order (`read.rerank_by_reading`). Raises QuestionError for an unusable query, FilterError when no
         document meets the filter.
         """
         query, top_k = check_question(query), _checked_top_k(top_k)
-        how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
+        how = Retrieval(method=method, rewrite=rewrite, within=within)
         if not rerank:
             return retrieve(query, self._index, self.embedder, top_k=top_k, how=how)
         passages = retrieve(query, self._index, self.embedder, top_k=max(top_k, RERANKED), how=how)
@@ -293,7 +293,6 @@ class EpiQA:
         within: Filter = EVERYTHING,
         method: Method = "fused",
         rewrite: bool = True,
-        expand: bool = False,
     ) -> Answer:
         """Answers a question from the `top_k` best passages, or says that the documents don't.
 
@@ -303,7 +302,7 @@ class EpiQA:
         """
         question, top_k = check_question(question), _checked_top_k(top_k)
         _check_min_confidence(min_confidence)
-        how = Retrieval(method=method, rewrite=rewrite, expand=expand, within=within)
+        how = Retrieval(method=method, rewrite=rewrite, within=within)
         embedder = self.embedder  # before the time is taken, like the reader below
         begun = time.perf_counter()
         passages = retrieve(question, self._index, embedder, top_k=top_k, how=how)

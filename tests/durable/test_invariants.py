@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from epiqa.errors import IndexDamagedError
-from epiqa.store.embedded import IndexWriter, verify
+from epiqa.store.embedded import EmbeddedWriter, verify
 from epiqa.store.embedded.catalogue import find_document, read_document
-from epiqa.store.embedded.provenance import digest, sha256
 from epiqa.store.embedded.vector_index import FLAT, write_vectors
+from epiqa.store.protocol import content_digest, text_digest
 from epiqa.types import Chunk, Chunking, DocumentDate
 from fakes import WordEmbedder, make_document
 
@@ -38,7 +38,7 @@ def directory(memory_path: Path) -> Path:
         sections=((0, "One"), (11, "Two")),
         date=DocumentDate("May 3", 5, 3),
     )
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         writer.set_embedder(EMBEDDER)
         for document in (paged, make_document("plain", path="n.txt")):
             lines = re.finditer(".+", document.text)
@@ -74,7 +74,7 @@ def refit_digest(directory: Path, document_id: str, **changes: object) -> None:
         assert stored is not None
         found = read_document(connection, stored, TEXT if document_id == "p.pdf" else "plain")
         assert all(getattr(found, name) == value for name, value in changes.items())
-        connection.execute("UPDATE documents SET digest = ? WHERE id = ?", (digest(found), document_id))
+        connection.execute("UPDATE documents SET digest = ? WHERE id = ?", (content_digest(found), document_id))
         connection.commit()
     fit_checksums(directory)
 
@@ -104,7 +104,7 @@ def test_a_text_that_is_not_what_was_read_is_found(directory: Path) -> None:
     break_rows(directory, "UPDATE texts SET text = 'plain and more' WHERE document = 2", "text-0.sqlite")
     with pytest.raises(IndexDamagedError, match=r"the text of document n\.txt cannot be read"):
         verify(directory)
-    break_rows(directory, f"UPDATE documents SET sha256 = '{sha256('plain and more')}' WHERE id = 'n.txt'")
+    break_rows(directory, f"UPDATE documents SET sha256 = '{text_digest('plain and more')}' WHERE id = 'n.txt'")
     with pytest.raises(IndexDamagedError, match=r"document n\.txt is not what was read from n\.txt"):
         verify(directory)
 
@@ -195,14 +195,14 @@ def test_words_are_checked_past_what_was_removed(
 ) -> None:
     monkeypatch.setattr("epiqa.store.embedded.segments.ONE_UP_TO", 0)
     monkeypatch.setattr(import_module("epiqa.store.embedded.verify"), "_CHUNKS_AT_ONCE", chunks_at_once)
-    with IndexWriter(memory_path / "index") as writer:
+    with EmbeddedWriter(memory_path / "index") as writer:
         writer.set_embedder(EMBEDDER, Chunking(with_title=with_title))
         for n in range(6):
             text = f"text{n}"
             chunk = Chunk(f"{n}.txt", 0, len(text), text)
             writer.add(make_document(text, path=f"{n}.txt"), [chunk], EMBEDDER.encode([text]))
         writer.commit()
-    with IndexWriter(memory_path / "index") as writer:
+    with EmbeddedWriter(memory_path / "index") as writer:
         writer.remove("2.txt")
         writer.commit()
     (path,) = memory_path.rglob("text-0.sqlite")

@@ -13,8 +13,8 @@ import pytest
 from epiqa import cli
 from epiqa.assistant import CALIBRATION, add_paths, verify_index
 from epiqa.errors import EpiQAError, IndexDamagedError
-from epiqa.store.embedded import Index, IndexWriter, generations, verify
-from fakes import WordEmbedder
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, generations, verify
+from fakes import WordEmbedder, query_terms
 from turns import change, commit, whole_turn
 
 OLD, NEW = "Masks were handed out at the harbour.", "Schools reopen in March."
@@ -72,7 +72,7 @@ def test_a_rebuild_keeps_what_was_there_whole(directory: Path, harm: Callable[[P
     harm(directory)
     before = tree(directory)
     for again in (1, 2):
-        with IndexWriter(directory, rebuild=True) as writer:
+        with EmbeddedWriter(directory, rebuild=True) as writer:
             change(writer, 5)
             writer.commit()
         assert whole_turn(directory) == 5
@@ -89,7 +89,7 @@ def test_a_rebuild_that_is_not_finished_puts_all_back(directory: Path, harm: Cal
     before = tree(directory)
 
     def fail() -> None:
-        with IndexWriter(directory, rebuild=True) as writer:
+        with EmbeddedWriter(directory, rebuild=True) as writer:
             change(writer, 5)
             assert writer.set_aside is not None and writer.set_aside.exists()
             raise KeyboardInterrupt
@@ -107,8 +107,8 @@ def test_a_rebuild_that_is_cut_off_half_way_can_be_done_again(
         patch.setattr(generations, "GENERATIONS", "elsewhere")  # so CURRENT alone is moved
         generations.set_aside(directory)
     with pytest.raises(IndexDamagedError, match="CURRENT is missing"):
-        Index.open(directory)
-    with IndexWriter(directory, rebuild=True) as writer:
+        EmbeddedReader.open(directory)
+    with EmbeddedWriter(directory, rebuild=True) as writer:
         change(writer, 5)
         writer.commit()
     assert whole_turn(directory) == 5
@@ -118,9 +118,9 @@ def test_a_rebuild_that_is_cut_off_half_way_can_be_done_again(
 
 def test_there_is_nothing_to_set_aside_of_a_new_index(memory_path: Path) -> None:
     directory = memory_path / "new"
-    with IndexWriter(directory, rebuild=True) as writer:
+    with EmbeddedWriter(directory, rebuild=True) as writer:
         assert writer.set_aside is None
-    with IndexWriter(directory, rebuild=True) as writer:
+    with EmbeddedWriter(directory, rebuild=True) as writer:
         assert writer.set_aside is None
         change(writer, 1)
         writer.commit()
@@ -147,15 +147,19 @@ def test_only_rebuild_sets_a_damaged_index_aside(memory_path: Path) -> None:
     report = add_paths(file, directory, embedder=WordEmbedder(), rebuild=True)
     assert report.set_aside is not None and tree(Path(report.set_aside)) == before
     assert verify_index(directory).documents == 1
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         assert [index.text(document.id) for document in index.documents()] == [NEW]
 
 
 def test_text_that_is_damaged_while_it_is_open_is_an_error_of_ours(directory: Path) -> None:
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         for path in directory.rglob("*.sqlite"):
             path.write_bytes(bytes(path.stat().st_size))  # in place: the open file is the same
-        for look in (index.documents, lambda: index.search_words(["masks"], 5), lambda: index.text("0.txt")):
+        for look in (
+            index.documents,
+            lambda: index.search_words(query_terms("masks"), 5),
+            lambda: index.text("0.txt"),
+        ):
             with pytest.raises(IndexDamagedError, match=r"g000002: .*--rebuild"):
                 look()
 

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-from epiqa.store.embedded import Index
+from epiqa.store.embedded import EmbeddedReader
 from turns import Program, commit, turn_of
 
 
@@ -40,7 +40,7 @@ def held_bytes(directory: Path) -> int:
 def test_an_old_generation_is_there_as_long_as_somebody_reads_it(memory_path: Path) -> None:
     directory = memory_path / "index"
     commit(directory, 1)
-    indexes = [Index.open(directory) for _ in range(2)]
+    indexes = [EmbeddedReader.open(directory) for _ in range(2)]
     for turn in range(2, 6):
         commit(directory, turn)
     assert [path.name for path in (directory / "generations").iterdir()] == ["g000005"]
@@ -49,6 +49,6 @@ def test_an_old_generation_is_there_as_long_as_somebody_reads_it(memory_path: Pa
         assert held_bytes(directory) > 0
         index.close()
     assert held_bytes(directory) == 0
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         assert turn_of(index) == 5
     assert [path.name for path in (directory / "generations").iterdir()] == ["g000005"]

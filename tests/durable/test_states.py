@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from epiqa.errors import IndexMissingError
-from epiqa.store.embedded import Index, IndexWriter, segments, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, segments, verify
 from epiqa.types import Chunk
-from fakes import WordEmbedder, make_document
+from fakes import WordEmbedder, make_document, query_terms
 
 EMBEDDER = WordEmbedder()
 WORDS = ["masks", "harbours", "schools", "notices", "ferries"]
@@ -40,12 +40,12 @@ class IndexAndDictionary(RuleBasedStateMachine):
         self.committed: dict[str, Lines] = {}
         self.pending: dict[str, Lines] = {}
         self.seen: dict[str, Lines] = {}
-        self.writer: IndexWriter | None = None
-        self.index: Index | None = None
+        self.writer: EmbeddedWriter | None = None
+        self.index: EmbeddedReader | None = None
 
-    def open_writer(self) -> IndexWriter:
+    def open_writer(self) -> EmbeddedWriter:
         if self.writer is None:
-            self.writer = IndexWriter(self.directory, lock_timeout_s=0).__enter__()
+            self.writer = EmbeddedWriter(self.directory, lock_timeout_s=0).__enter__()
             self.pending = dict(self.committed)
             if self.writer.fingerprint is None:
                 self.writer.set_embedder(EMBEDDER)
@@ -101,7 +101,7 @@ class IndexAndDictionary(RuleBasedStateMachine):
         if self.index is not None:
             self.index.close()
         try:
-            self.index = Index.open(self.directory)
+            self.index = EmbeddedReader.open(self.directory)
         except IndexMissingError:
             self.index = None
             assert self.committed == {}
@@ -116,7 +116,9 @@ class IndexAndDictionary(RuleBasedStateMachine):
     def search(self, word: str) -> None:
         assert self.index is not None
         everything = sorted((path, line) for path, lines in self.seen.items() for line in lines)
-        passages = self.index.fetch([number for number, _ in self.index.search_words([word], 100)]).values()
+        passages = self.index.fetch(
+            [number for number, _ in self.index.search_words(query_terms(word), 100)]
+        ).values()
         found = sorted((passage.path, passage.quote) for passage in passages)
         assert found == [(path, line) for path, line in everything if word in line.split()]
         nearest = self.index.search_vector(EMBEDDER.encode([word])[0], 100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,13 @@ from epiqa.errors import FilterError
 from epiqa.filters import Filter
 from epiqa.search.retriever import (
     LEXICAL_WEIGHT,
-    NORMALISED_DENSE_SHARE,
-    Retrieval,
-    normalised,
     reciprocal_rank_fusion,
-    retrieve,
     weighted_sum,
 )
-from epiqa.store.embedded import Index
-from epiqa.types import Vectors
+from epiqa.store.embedded import EmbeddedReader
 from fakes import KeywordReader, WordEmbedder, make_document
 
-METHODS: tuple[Method, ...] = ("fused", "normalised", "rrf", "dense", "lexical")
+METHODS: tuple[Method, ...] = ("fused", "rrf", "dense", "lexical")
 TEXTS = {
     "canteen.txt": "Canteens are cleaned and ventilated every day.",
     "hospital.txt": "The hospital has negative pressure wards.",
@@ -42,13 +36,6 @@ def build(directory: Path, texts: dict[str, str], *, reader: KeywordReader | Non
 @pytest.fixture
 def qa(tmp_path: Path) -> EpiQA:
     return build(tmp_path, TEXTS, reader=KeywordReader())
-
-
-class Opposite(WordEmbedder):
-    """Turns every question around, so that no cosine is above zero."""
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        return -super().encode(texts)
 
 
 def test_fusion_adds_reciprocal_ranks() -> None:
@@ -76,24 +63,11 @@ def test_what_a_full_search_left_out_gets_its_lowest_score() -> None:
     assert weighted_sum(one, other, (1.0, 0.5), depth=3) == pytest.approx({1: 1.0, 2: 0.5, 3: 1.0})
 
 
-def test_scores_are_divided_by_the_best() -> None:
-    assert normalised({1: 4.0, 2: 1.0, 3: -2.0}) == {1: 1.0, 2: 0.25, 3: -0.5}
-    assert normalised({1: 0.0, 2: -0.2}) == {1: 0.0, 2: 0.0}
-    assert normalised({}) == {}
-
-
 def test_fused_search_is_the_weighted_sum_of_both(qa: EpiQA) -> None:
     searched = {method: {p.path: p.score for p in qa.search("hospital wards", method=method)} for method in METHODS}
     dense, lexical = searched["dense"], searched["lexical"]
     assert searched["fused"] == pytest.approx(
         {path: dense[path] + LEXICAL_WEIGHT * lexical.get(path, 0.0) for path in TEXTS}
-    )
-    assert searched["normalised"] == pytest.approx(
-        {
-            path: NORMALISED_DENSE_SHARE * dense[path] / max(dense.values())
-            + (1 - NORMALISED_DENSE_SHARE) * lexical.get(path, 0.0) / max(lexical.values())
-            for path in TEXTS
-        }
     )
     assert searched["rrf"] == pytest.approx(
         {"hospital.txt": 2 / 61, "canteen.txt": 1 / 62, "masks.txt": 1 / 62 + 1 / 63}
@@ -136,52 +110,10 @@ def test_equal_scores_keep_one_order(tmp_path: Path) -> None:
         assert [passage.path for passage in qa.search("masks", method=method, top_k=1000)][:10] == first[:10]
 
 
-def test_one_search_that_finds_nothing_leaves_the_other(tmp_path: Path, qa: EpiQA) -> None:
+def test_one_search_that_finds_nothing_leaves_the_other(qa: EpiQA) -> None:
     for method in METHODS:
         found = qa.search("zyzzyva 防疫", method=method)
         assert len(found) == (0 if method == "lexical" else 3)
-    index = Index.open(tmp_path)
-    how = Retrieval(method="normalised")
-    passages = retrieve("hospital wards", index, Opposite(dimensions=512), top_k=3, how=how)
-    assert [passage.path for passage in passages] == ["hospital.txt", "masks.txt", "canteen.txt"]
-    assert [passage.score for passage in passages][::2] == [1 - NORMALISED_DENSE_SHARE, 0.0]
-
-
-def test_expansion_finds_what_shares_words_with_the_first_results_alone(tmp_path: Path) -> None:
-    texts = {
-        "asked.txt": "Quarantine means isolation, isolation and disinfection at home.",
-        "near.txt": "Isolation and disinfection last two weeks.",
-        "far.txt": "The bakery sells bread.",
-    }
-    qa = build(tmp_path, texts)
-    (alone,) = qa.search("quarantine?", method="lexical")
-    assert alone.path == "asked.txt"
-    passages = qa.search("quarantine?", method="lexical", expand=True)
-    assert [p.path for p in passages] == ["asked.txt", "near.txt"]
-    # RM3 with 0.3 for the words of the feedback, "isolation", "disinfection", "means" and "home".
-    index = Index.open(tmp_path)
-    numbers = {passage.path: number for number, passage in index.fetch(range(3)).items()}
-    more = dict(index.search_words(["isolation", "disinfection", "means", "home"], 10))
-    asked, near = more[numbers["asked.txt"]], more[numbers["near.txt"]]
-    assert asked > near
-    expected = [alone.score, alone.score * 0.3 * near / asked]
-    assert [p.score for p in passages] == pytest.approx(expected)
-    for method in METHODS[:3]:
-        parts = {p.path: p.lexical for p in qa.search("quarantine?", method=method, expand=True)}
-        assert parts == pytest.approx(dict(zip(texts, [*expected, None], strict=True)))
-    assert qa.search("zyzzyva", method="lexical", expand=True) == []
-    everywhere = [p.path for p in qa.search("quarantine?", expand=True, within=Filter(paths=("[^n]*",)))]
-    assert sorted(everywhere) == ["asked.txt", "far.txt"]
-
-
-def test_rrf_after_expansion_ranks_by_score(tmp_path: Path) -> None:
-    texts = {f"{n}.txt": f"Wards {'beds ' * n}and nurses {'masks ' * (9 - n)}" for n in range(10)}
-    qa = build(tmp_path, texts)
-    lexical = [p.path for p in qa.search("wards beds", method="lexical", expand=True)]
-    dense = [p.path for p in qa.search("wards beds", method="dense")]
-    for passage in qa.search("wards beds", method="rrf", expand=True):
-        ranks = [61 + ranking.index(passage.path) for ranking in (lexical, dense)]
-        assert passage.score == pytest.approx(sum(1 / rank for rank in ranks), abs=2e-4)
 
 
 def test_search_lets_the_reader_put_first_what_answers(tmp_path: Path) -> None:
@@ -199,12 +131,9 @@ def test_search_lets_the_reader_put_first_what_answers(tmp_path: Path) -> None:
 def test_every_step_can_be_switched_off_and_on(qa: EpiQA) -> None:
     for method in METHODS:
         for rewrite in (False, True):
-            for expand in (False, True):
-                within = Filter(documents=("masks.txt",))
-                how = {"method": method, "rewrite": rewrite, "expand": expand, "within": within}
-                found = qa.search("hospitals", **how)  # type: ignore[arg-type]
-                assert [passage.path for passage in found] == ["masks.txt"]
-                assert qa._index.count_documents(Retrieval(**how).within) == 1  # type: ignore[arg-type]
+            within = Filter(documents=("masks.txt",))
+            found = qa.search("hospitals", method=method, rewrite=rewrite, within=within)
+            assert [passage.path for passage in found] == ["masks.txt"]
 
 
 def test_a_filter_that_nothing_meets_is_said_by_search_and_ask(qa: EpiQA) -> None:
@@ -223,10 +152,10 @@ def test_threads_search_one_index_at_once(tmp_path: Path) -> None:
     ]
 
     def found(question: str, within: Filter, method: Method) -> list[tuple[str, float]]:
-        return [(p.path, p.score) for p in qa.search(question, within=within, method=method, expand=True)]
+        return [(p.path, p.score) for p in qa.search(question, within=within, method=method)]
 
     expected = [found(*call) for call in calls]
-    qa._index = Index.open(tmp_path)  # one in which no stems were listed yet
+    qa._index = EmbeddedReader.open(tmp_path)  # one in which no stems were listed yet
     results: dict[int, object] = {}
     start = threading.Barrier(6)
 

@@ -18,7 +18,7 @@ import pytest
 from epiqa import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.ingest import LEADS_OUT
-from epiqa.store.embedded import IndexWriter, verify
+from epiqa.store.embedded import EmbeddedWriter, verify
 from epiqa.sync.watcher import watch_paths
 from fakes import WordEmbedder
 
@@ -141,12 +141,12 @@ def test_watch_waits_for_another_writer_and_ends_while_it_waits(
     child = Child("watch", folder / "a.txt", "--index", index)
     children.append(child)
     child.line("Watching")
-    with IndexWriter(index):
+    with EmbeddedWriter(index):
         (folder / "a.txt").write_text("Beds\n\nThere are fifty beds.")
         (folder / "beside.txt").write_text("Beside")
         child.line("Another process is writing")
     assert child.line("replaced") == f"replaced {folder / 'a.txt'}"
-    with IndexWriter(index):
+    with EmbeddedWriter(index):
         (folder / "a.txt").unlink()
         child.line("Another process is writing")
         assert child.interrupt() == 0
@@ -211,7 +211,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
 def test_ctrl_c_while_waiting_for_another_writer_stops_at_once(
     folder: Path, tmp_path: Path, children: list[Child]
 ) -> None:
-    with IndexWriter(tmp_path / "index"):
+    with EmbeddedWriter(tmp_path / "index"):
         child = Child("index", folder, "--index", tmp_path / "index")
         children.append(child)
         child.line("Another process is writing")

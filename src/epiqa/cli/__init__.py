@@ -24,7 +24,6 @@ from epiqa.cli.measure import calibrate_command, evaluate_command
 from epiqa.cli.options import (
     DEFAULT_INDEX,
     Documents,
-    Expand,
     IndexOption,
     JsonOption,
     MethodOption,
@@ -168,7 +167,6 @@ def ask_command(
     until: Until = None,
     method: MethodOption = SearchMethod.fused,
     rewrite: Rewrite = True,
-    expand: Expand = False,
     reader: ReaderOption = None,
 ) -> None:
     """Ask one question; the answer is quoted with its citations. Exit code 1: the documents don't answer."""
@@ -184,7 +182,6 @@ def ask_command(
         within=within,
         method=method.value,
         rewrite=rewrite,
-        expand=expand,
     )
     if as_json:
         print(json.dumps(answer_as_json(answer, qa.info), ensure_ascii=False))
@@ -206,7 +203,6 @@ def search_command(
     until: Until = None,
     method: MethodOption = SearchMethod.fused,
     rewrite: Rewrite = True,
-    expand: Expand = False,
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Let the reader read the first 20 and count for their order, too.")
     ] = False,
@@ -219,7 +215,6 @@ def search_command(
         within=Filter(tuple(documents or ()), tuple(paths or ()), since, until),
         method=method.value,
         rewrite=rewrite,
-        expand=expand,
         rerank=rerank,
     )
     if as_json:

@@ -13,7 +13,6 @@ from epiqa.answering.calibration import MAX_FALSE_ANSWERS
 from epiqa.assistant import CALIBRATION, EpiQA
 from epiqa.cli.options import (
     DEFAULT_INDEX,
-    Expand,
     IndexOption,
     MethodOption,
     ReaderOption,
@@ -94,7 +93,6 @@ def evaluate_command(
     skip_invalid: SkipInvalid = False,
     method: MethodOption = SearchMethod.fused,
     rewrite: Rewrite = True,
-    expand: Expand = False,
     reader: ReaderOption = None,
 ) -> None:
     """Measure the answers, or the retrieval, on a question set. Exit code 1: a measure misses its limit."""
@@ -121,7 +119,7 @@ def evaluate_command(
             index=index,
             mode=mode.value,
             reader=reader,
-            search={"method": method.value, "rewrite": rewrite, "expand": expand},
+            search={"method": method.value, "rewrite": rewrite},
             skip_invalid=skip_invalid,
             check=check,
             on_progress=lambda done, total: advance(done, total, ""),

@@ -13,7 +13,6 @@ class SearchMethod(str, Enum):
     """`retrieve.Method` for the shell."""
 
     fused = "fused"
-    normalised = "normalised"
     rrf = "rrf"
     dense = "dense"
     lexical = "lexical"
@@ -63,4 +62,3 @@ Rewrite = Annotated[
         help="Search other ways to write dates, numbers and names; correct misspelt words.",
     ),
 ]
-Expand = Annotated[bool, typer.Option("--expand", help="Search words of the first results, too (RM3).")]

@@ -46,7 +46,7 @@ OnProgress = Callable[[int, int], None]
 
 # Enough that 20 different documents are among them, long ones included.
 PASSAGES_PER_QUERY = 100
-SEARCH: Mapping[str, Any] = {"method": "fused", "rewrite": True, "expand": False}
+SEARCH: Mapping[str, Any] = {"method": "fused", "rewrite": True}
 
 
 def evaluate(
@@ -67,7 +67,7 @@ def evaluate(
     Questions without documents of their own are asked against `index`; SQuAD is asked paragraph by paragraph in
     mode "reader", and in mode "open" against an index of its own articles, as BEIR is against one of its corpus.
     Both are made in a temporary folder; `distraction` are documents to index beside a SQuAD set's own. `embedder`
-    and `reader` are as in `EpiQA`, `search` are arguments of `EpiQA.ask`: method, rewrite, expand. `skip_invalid`
+    and `reader` are as in `EpiQA`, `search` are arguments of `EpiQA.ask`: method, rewrite. `skip_invalid`
     leaves invalid lines out; `check` is called with the set before anything is asked and may raise. Raises
     QuestionSetError, and what `EpiQA.open` raises.
     """

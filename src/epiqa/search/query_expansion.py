@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from epiqa.models import read_bundled
 from epiqa.search.inflection import forms_of, past_of
-from epiqa.store.embedded import Form, Index, Stem
+from epiqa.store.protocol import IndexReader, QueryTerm
 from epiqa.text.sentences import STOPWORDS, content_words
 
 MONTHS = "january february march april may june july august september october november december".split()
@@ -77,18 +77,22 @@ _NAME_AND_NUMBER = re.compile(r"\b[^\W\d_]{2,} \d+\b")
 _CAPITALS = re.compile(r"\b[A-Z]{2,5}\b")
 
 
-def search_terms(question: str, index: Index, *, rewrite: bool = True) -> list[str]:
-    """Returns what to search for, any of it; without `rewrite`, the question's own content words alone."""
+def search_terms(question: str, index: IndexReader, *, rewrite: bool = True) -> list[QueryTerm]:
+    """Returns the terms to search for; without `rewrite`, only the question's own content words."""
     words = content_words(question)
     if not rewrite:
-        return words
+        return list(map(QueryTerm, words))
     misspelt = [word for word in words if _may_be_misspelt(word) and not index.has_word(word)]
-    terms = {word: [word] for word in words} | {word: corrected(word, index) for word in misspelt[:MAX_CORRECTED]}
-    inflected = [Form(form, [word]) for word in words for form in forms_of(word)]
+    corrections = {word: corrected(word, index) for word in misspelt[:MAX_CORRECTED]}
+    inflected = [QueryTerm(form, (word,)) for word in words for form in forms_of(word)]
     if "did" in re.findall(r"\w+", question.lower()):  # "did she write" is answered by "wrote"
-        inflected += [Form(past, [word]) for word in words for past in past_of(word)]
-    forms = [*other_forms(question), *joined_and_parted(question), *inflected]
-    return list(dict.fromkeys([*(term for word in words for term in terms[word]), *forms]))
+        inflected += [QueryTerm(past, (word,)) for word in words for past in past_of(word)]
+    variants = [*other_forms(question), *joined_and_parted(question), *inflected]
+    own = [term for word in words for term in corrections.get(word, [QueryTerm(word)])]
+    terms: dict[str, QueryTerm] = {}
+    for term in (*own, *variants):  # where a variant is a word of the question, that word counts
+        terms.setdefault(term.text, term)
+    return list(terms.values())
 
 
 def _may_be_misspelt(word: str) -> bool:
@@ -101,13 +105,13 @@ def _common_words() -> frozenset[str]:
     return frozenset(json.loads(read_bundled("embedder/tokenizer.json"))["model"]["vocab"])
 
 
-def _forms(texts: Iterable[str], written: str) -> Iterator[Form]:
+def _forms(texts: Iterable[str], written: str) -> Iterator[QueryTerm]:
     """Yields other forms of what is written in a question."""
-    of = content_words(written)
-    yield from (Form(text, of) for text in texts)
+    of = tuple(content_words(written))
+    yield from (QueryTerm(text, of) for text in texts)
 
 
-def other_forms(question: str) -> Iterator[Form]:
+def other_forms(question: str) -> Iterator[QueryTerm]:
     """Yields other ways to write the dates, numbers, compounds and abbreviations of a question, in lower case."""
     text = question.lower()
     for match in _DATE.finditer(text):
@@ -126,15 +130,15 @@ def other_forms(question: str) -> Iterator[Form]:
         yield from _forms([str(_VALUES[" ".join(re.findall(r"\w+", match[0]))])], match[0])
     for word in re.findall(r"\w+", text):
         if word in _ABBREVIATIONS:
-            yield Form(_ABBREVIATIONS[word], [word])
+            yield QueryTerm(_ABBREVIATIONS[word], (word,))
         elif word in MONTHS:
-            yield Form(word[:3], [word])
+            yield QueryTerm(word[:3], (word,))
         elif re.fullmatch("[1-9][0-9]?", word) and word != "1":
-            yield Form(_NUMBERS[int(word)], [word])
+            yield QueryTerm(_NUMBERS[int(word)], (word,))
     for grouped in _GROUPED.findall(text):
         yield from _forms([grouped.replace(",", " "), grouped.replace(",", "")], grouped)
     for number in _UNGROUPED.findall(text):
-        yield Form(f"{int(number):,}".replace(",", " "), [number])
+        yield QueryTerm(f"{int(number):,}".replace(",", " "), (number,))
     for compound in _JOINED.findall(text):
         parts = re.findall(r"\w+", compound)
         yield from _forms([" ".join(parts), "".join(parts)], compound)
@@ -148,7 +152,7 @@ def other_forms(question: str) -> Iterator[Form]:
             yield from _forms([" ".join(letters.lower()), letters.lower()], letters)
 
 
-def _other_numbers(text: str) -> Iterator[Form]:
+def _other_numbers(text: str) -> Iterator[QueryTerm]:
     """Yields other ways to write round numbers, ordinals, and numbers behind a name ("phase 3", "World War II")."""
     for match in _SCALED.finditer(text):
         count, scale = match.groups()
@@ -160,7 +164,7 @@ def _other_numbers(text: str) -> Iterator[Form]:
         digits, word = match.groups()
         value = int(digits) if digits else _VALUES_BY_WORD[word]
         if not digits:
-            yield Form(f"{value}{_suffix(value)}", [word])
+            yield QueryTerm(f"{value}{_suffix(value)}", (word,))
         elif value in _ORDINALS:
             yield from _forms([_ORDINALS[value]], match[0])
     for name, roman in _NAME_AND_ROMAN.findall(text):
@@ -185,12 +189,12 @@ def _suffix(number: int) -> str:
     return "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
 
 
-def joined_and_parted(question: str) -> Iterator[Form]:
+def joined_and_parted(question: str) -> Iterator[QueryTerm]:
     """Yields two words as one ("health care"), and one as two that are words, or a letter and a word ("email")."""
     words = re.findall(r"\w+", question.lower())[:MAX_JOINED]
     for one, other in pairwise(words):
         if STOPWORDS.isdisjoint((one, other)):
-            yield Form(one + other, [one, other])
+            yield QueryTerm(one + other, (one, other))
     known = _common_words()
     for word in words:
         if word in STOPWORDS or len(word) > LONGEST_JOINED:
@@ -198,9 +202,9 @@ def joined_and_parted(question: str) -> Iterator[Form]:
         for cut in range(MIN_PART, len(word) - MIN_PART + 1):
             parts = (word[:cut], word[cut:])
             if known.issuperset(parts) and STOPWORDS.isdisjoint(parts):
-                yield Form(" ".join(parts), [word])
+                yield QueryTerm(" ".join(parts), (word,))
         if word[0] in "etx" and len(word) > MIN_PART and word[1:] in known:
-            yield Form(f"{word[0]} {word[1:]}", [word])
+            yield QueryTerm(f"{word[0]} {word[1:]}", (word,))
 
 
 def _date_forms(month: int, day: int) -> Iterator[str]:
@@ -214,7 +218,7 @@ def _date_forms(month: int, day: int) -> Iterator[str]:
     yield f"{day:02d} {month:02d}"
 
 
-def corrected(word: str, index: Index) -> list[str]:
+def corrected(word: str, index: IndexReader) -> list[QueryTerm]:
     """Returns what a word that no chunk has may stand for there; the word itself if that is nothing.
 
     That is two words that stand together in a chunk, and the stems most like the word's.
@@ -229,4 +233,5 @@ def corrected(word: str, index: Index) -> list[str]:
         # A misspelt ending is not cut off by stemming ("meetigns"): hold only as many letters against each stem.
         of_length = [known for known in stems if len(known) == length]
         similar = difflib.get_close_matches(stem[:length], of_length, CORRECTIONS, MIN_SIMILARITY)
-    return [*filter(index.has_word, halves), *map(Stem, similar)] or [word]
+    stems_like_it = [QueryTerm(stem, is_stem=True) for stem in similar]
+    return [*map(QueryTerm, filter(index.has_word, halves)), *stems_like_it] or [QueryTerm(word)]

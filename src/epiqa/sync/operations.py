@@ -13,8 +13,8 @@ from epiqa.answering.calibration import read_calibration
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IngestError
 from epiqa.ingest import Root, Sandbox, find_files, find_tesseract, normalise, printable, roots_of
 from epiqa.models.embedder import load_embedder
-from epiqa.store import embedded as storage
-from epiqa.store.embedded import Index, IndexWriter
+from epiqa.store.opening import open_reader, open_writer, verify
+from epiqa.store.protocol import IndexWriter
 from epiqa.sync.report import Ledger
 from epiqa.sync.updater import OnProgress, Store, Update
 from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Embedder, IndexInfo, IndexReport
@@ -107,7 +107,7 @@ def update_files(
     ledger = Ledger()
     ledger.skipped += [(error.path, error.reason) for error in errors]
     sandbox = Sandbox(tesseract=find_tesseract() if ocr else None)
-    with IndexWriter(Path(index), on_wait=on_wait, rebuild=rebuild) as writer, sandbox:
+    with open_writer(index, on_wait=on_wait, rebuild=rebuild) as writer, sandbox:
         for root in emptied:
             if any(root.covers(os.fsdecode(file.name)) for file in writer.sources.files()):
                 raise EpiQAError(
@@ -146,7 +146,7 @@ def add_documents(
     chunking: Chunking | None = None,
 ) -> None:
     """Adds documents that are not files, such as the paragraphs of a question set, to an index."""
-    with IndexWriter(Path(index)) as writer:
+    with open_writer(index) as writer:
         store = _store(writer, embedder, chunking, Path(index), Ledger())
         for document in documents:
             store.put(document)
@@ -159,9 +159,9 @@ def remove_document(name: str, index: AnyPath = "index") -> None:
 
     Raises EpiQAError when there is neither.
     """
-    Index.open(Path(index)).close()
+    open_reader(index)  # raises where there is none
     path = printable(name)
-    with IndexWriter(Path(index)) as writer:
+    with open_writer(index) as writer:
         with writer.translated():
             is_removed = writer.remove(normalise(name)) or any(
                 writer.sources.forget_unread(way) for way in dict.fromkeys((path, os.path.normpath(path)))
@@ -180,7 +180,7 @@ def verify_index(index: AnyPath = "index") -> IndexInfo:
     Returns what it holds; raises IndexMissingError or IndexDamagedError.
     """
     read_calibration(Path(index) / CALIBRATION)
-    return storage.verify(Path(index))
+    return verify(index)
 
 
 def _store(

@@ -15,8 +15,7 @@ from pathlib import Path
 from epiqa.errors import IngestError
 from epiqa.ingest import Sandbox, documents_in, location_of, open_file, printable
 from epiqa.models.embedder import titled
-from epiqa.store.embedded import IndexWriter
-from epiqa.store.embedded.provenance import File, Place, digest
+from epiqa.store.protocol import DocumentLocation, IndexWriter, SourceFile, content_digest
 from epiqa.sync.report import Ledger
 from epiqa.text.chunker import chunk
 from epiqa.types import Chunk, Document, Embedder
@@ -47,7 +46,7 @@ class Store:
 
     def share(self, document: Document) -> None:
         """Stores a document of a file, now or later; where its content is stored, that gets a further place."""
-        sources, content = self._writer.sources, digest(document)
+        sources, content = self._writer.sources, content_digest(document)
         if stored := sources.find_same(content):
             self.place(document.location, document.path, stored)
         elif waiting := self._ids.get(content):
@@ -141,7 +140,7 @@ class Update:
         `is_removed` is asked about each file that the index knows and that is no longer on the disk, by its
         absolute name, whether to remove what was read of it; None removes nothing.
         """
-        changed: list[tuple[Path, File]] = []
+        changed: list[tuple[Path, SourceFile]] = []
         now: set[str] = set()  # the locations of files that are there
         for path in files:
             if self._should_stop():
@@ -166,7 +165,7 @@ class Update:
         if files and not self._ledger.left:
             self._tell(len(files), len(files), printable(files[-1]))
 
-    def _look(self, path: Path) -> File | None:
+    def _look(self, path: Path) -> SourceFile | None:
         """Returns a file that is new or changed; of others, notes what is to be said."""
         try:
             found = open_file(path)
@@ -177,8 +176,8 @@ class Update:
         contents = found.contents(is_recognising=self._is_recognising)
         if known is None or known.content not in contents:
             same = next((content for content in contents if sources.files_with(content)), contents[0])
-            return File(found.location, found.path, found.name, same)
-        for place in sources.places(found.location):
+            return SourceFile(found.location, found.path, found.name, same)
+        for place in sources.locations_in(found.location):
             self._ledger.keep(found.path + place.path[len(known.path) :])
         self._ledger.notes += sources.notes(found.location)
         self._ledger.skipped += sources.unread(found.location)
@@ -190,13 +189,13 @@ class Update:
         location, sources = location_of(path), self._writer.sources
         name = os.fsencode(os.path.realpath(path))
         with self._writer.translated():
-            known = sources.file(location) or File(location, error.path, name)
+            known = sources.file(location) or SourceFile(location, error.path, name)
             sources.set_file(replace(known, content=None))
             sources.set_unread(location, [(error.path, error.reason)])
         self._ledger.skipped.append((error.path, error.reason))
         self._done += 1
 
-    def _reuse(self, changed: Sequence[tuple[Path, File]], now: Set[str]) -> list[Path]:
+    def _reuse(self, changed: Sequence[tuple[Path, SourceFile]], now: Set[str]) -> list[Path]:
         """Gives the documents of known files to those with the same content; returns the files of no known one.
 
         A known file that is no longer where it was has moved. One that is there has been copied; if it holds
@@ -205,7 +204,7 @@ class Update:
         sources = self._writer.sources
         unknown: list[Path] = []
         moved: set[str] = set()
-        taken: list[tuple[File, File, list[Place], list[tuple[str, str]]]] = []
+        taken: list[tuple[SourceFile, SourceFile, list[DocumentLocation], list[tuple[str, str]]]] = []
         for path, file in changed:
             same = sources.files_with(file.content or "")
             gone = (known for known in same if known.location not in moved and _has_left(known, now))
@@ -218,7 +217,7 @@ class Update:
                 unknown.append(path)
                 continue
             # All are taken before one is given: two files may have changed places.
-            taken.append((file, origin, sources.places(origin.location), sources.unread(origin.location)))
+            taken.append((file, origin, sources.locations_in(origin.location), sources.unread(origin.location)))
         for location in moved | {file.location for file, *_ in taken}:
             self._drop(location)
         for file, origin, places, unread in taken:
@@ -240,10 +239,10 @@ class Update:
 
     def _drop(self, location: str) -> None:
         """Forgets a file; its documents stay until the next commit, where another file may take them."""
-        self._clear(self._writer.sources.places(location))
+        self._clear(self._writer.sources.locations_in(location))
         self._writer.sources.drop_file(location)
 
-    def _clear(self, places: Sequence[Place]) -> None:
+    def _clear(self, places: Sequence[DocumentLocation]) -> None:
         self._writer.sources.clear(places)
         for place in places:
             self._ledger.change(place.location, place.path, place.document_id, None)
@@ -256,7 +255,7 @@ class Update:
             self._fail(path, error)
             return
         content = found.contents(is_recognising=self._is_recognising)[0]
-        file = File(found.location, found.path, found.name, content)
+        file = SourceFile(found.location, found.path, found.name, content)
         with self._writer.translated():
             self._writer.sources.set_file(replace(file, content=None))
         kept, wrong = set[str](), list[IngestError]()
@@ -273,14 +272,14 @@ class Update:
             wrong.append(error)
         self._store.then(lambda: self._finish(file, kept, wrong))
 
-    def _finish(self, file: File, kept: Set[str], wrong: Sequence[IngestError]) -> None:
+    def _finish(self, file: SourceFile, kept: Set[str], wrong: Sequence[IngestError]) -> None:
         """Removes what a file no longer holds, and notes its content and what of it could not be read."""
         sources, reasons = self._writer.sources, [(error.path, error.reason) for error in wrong]
         with self._writer.translated():
             if any(error.may_pass for error in wrong):
                 file = replace(file, content=None)
             else:
-                self._clear([place for place in sources.places(file.location) if place.location not in kept])
+                self._clear([place for place in sources.locations_in(file.location) if place.location not in kept])
             sources.set_unread(file.location, reasons)
             sources.set_file(file)
             self._ledger.notes += sources.notes(file.location)
@@ -288,7 +287,7 @@ class Update:
         self._done += 1
 
 
-def _has_left(known: File, now: Set[str]) -> bool:
+def _has_left(known: SourceFile, now: Set[str]) -> bool:
     """Tells whether a known file is no longer where it was."""
     return known.location not in now and not _exists(known.name)
 

@@ -23,10 +23,10 @@ import numpy as np
 import pytest
 
 from epiqa.errors import EpiQAError, IndexBusyError, IndexDamagedError, IndexFormatError, IndexMissingError
-from epiqa.store.embedded import Index, IndexWriter, generations, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, generations, verify
 from epiqa.store.embedded.vector_index import write_vectors
 from epiqa.types import Chunk, Vectors
-from fakes import WordEmbedder, make_document
+from fakes import WordEmbedder, make_document, query_terms
 
 EMBEDDER = WordEmbedder()
 OLD = {"a.txt": "masks were free", "b.txt": "schools closed"}
@@ -84,7 +84,7 @@ def remove_slowly(folder, ignore_errors=False):
 
 def commit(directory):
     embedder = WordEmbedder()
-    with epiqa.store.embedded.IndexWriter(directory) as writer:
+    with epiqa.store.embedded.EmbeddedWriter(directory) as writer:
         writer.remove("b.txt")
         for path, text in (("a.txt", "masks cost money"), ("c.txt", "harbours reopened")):
             document = make_document(text, path=path)
@@ -119,13 +119,13 @@ for moment in itertools.count(1):
 ENDLESS = """
 import itertools, sys
 from pathlib import Path
-from epiqa.store.embedded import IndexWriter
+from epiqa.store.embedded import EmbeddedWriter
 from epiqa.types import Chunk
 from fakes import WordEmbedder, make_document
 
 embedder = WordEmbedder()
 for turn in itertools.count(1):
-    with IndexWriter(Path(sys.argv[1])) as writer:
+    with EmbeddedWriter(Path(sys.argv[1])) as writer:
         if writer.fingerprint is None:
             writer.set_embedder(embedder)
         for path in ("a.txt", "b.txt"):
@@ -139,11 +139,11 @@ for turn in itertools.count(1):
 HOLDER = """
 import sys
 from pathlib import Path
-from epiqa.store.embedded import IndexWriter
+from epiqa.store.embedded import EmbeddedWriter
 from epiqa.types import Chunk
 from fakes import WordEmbedder, make_document
 
-with IndexWriter(Path(sys.argv[1])) as writer:
+with EmbeddedWriter(Path(sys.argv[1])) as writer:
     print("locked", flush=True)
     sys.stdin.read()
     text = "written by the other process"
@@ -153,13 +153,13 @@ with IndexWriter(Path(sys.argv[1])) as writer:
 """
 
 
-def put(writer: IndexWriter, path: str, text: str) -> None:
+def put(writer: EmbeddedWriter, path: str, text: str) -> None:
     writer.add(make_document(text, path=path), [Chunk(path, 0, len(text), text)], EMBEDDER.encode([text]))
 
 
 def write(directory: Path, texts: Mapping[str, str]) -> None:
     """Adds or replaces documents, each one chunk, and commits."""
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         if writer.fingerprint is None:
             writer.set_embedder(EMBEDDER)
         for path, text in texts.items():
@@ -170,7 +170,7 @@ def write(directory: Path, texts: Mapping[str, str]) -> None:
 def contents(directory: Path) -> dict[str, str]:
     """Returns the texts by path, after checking that chunks, vectors and words say the same."""
     info = verify(directory)
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         texts = {document.path: index.text(document.id) or "" for document in index.documents()}
         assert (info, info.documents, info.chunks) == (index.info, len(texts), len(texts))
         for path, text in texts.items():
@@ -178,7 +178,7 @@ def contents(directory: Path) -> dict[str, str]:
             assert index.fetch([number])[number].path == path
             assert cosine == pytest.approx(1.0)
         for word in WORDS:
-            numbers = [number for number, _ in index.search_words([word], 10)]
+            numbers = [number for number, _ in index.search_words(query_terms(word), 10)]
             found = {passage.path for passage in index.fetch(numbers).values()}
             assert found == {path for path, text in texts.items() if word in text.split()}
     return texts
@@ -271,7 +271,7 @@ def test_a_killed_process_loses_no_commit_and_no_lock(tmp_path: Path) -> None:
         turn = int(texts["a.txt"].split()[0].removeprefix("turn"))
         assert texts == {path: f"turn{turn} of {path}" for path in ("a.txt", "b.txt")}
         assert turn >= last
-        with IndexWriter(directory, lock_timeout_s=0) as writer:
+        with EmbeddedWriter(directory, lock_timeout_s=0) as writer:
             put(writer, "c.txt", "harbours reopened")
             writer.commit()
         assert contents(directory) == texts | {"c.txt": "harbours reopened"}
@@ -279,7 +279,7 @@ def test_a_killed_process_loses_no_commit_and_no_lock(tmp_path: Path) -> None:
 
 def test_without_commit_nothing_changes(directory: Path) -> None:
     before = tree(directory)
-    with IndexWriter(directory) as writer:
+    with EmbeddedWriter(directory) as writer:
         put(writer, "a.txt", NEW["a.txt"])
         writer.remove("b.txt")
     assert tree(directory) == before
@@ -290,7 +290,7 @@ def test_an_exception_inside_the_writer_changes_nothing_and_frees_the_lock(direc
     before = tree(directory)
 
     def break_midway() -> None:
-        with IndexWriter(directory) as writer:
+        with EmbeddedWriter(directory) as writer:
             put(writer, "c.txt", NEW["c.txt"])
             raise RuntimeError("the model broke")
 
@@ -302,16 +302,16 @@ def test_an_exception_inside_the_writer_changes_nothing_and_frees_the_lock(direc
 
 
 def test_a_first_writer_without_commit_makes_no_index(tmp_path: Path) -> None:
-    with IndexWriter(tmp_path / "new") as writer:
+    with EmbeddedWriter(tmp_path / "new") as writer:
         writer.set_embedder(EMBEDDER)
         put(writer, "a.txt", OLD["a.txt"])
     assert tree(tmp_path / "new") == {"CURRENT": b"g000000\n", "generations": b""}
     with pytest.raises(IndexMissingError):
-        Index.open(tmp_path / "new")
+        EmbeddedReader.open(tmp_path / "new")
 
 
 def test_an_open_index_keeps_answering_from_its_generation(directory: Path) -> None:
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         write(directory, NEW)
         write(directory, {"b.txt": "nothing of before"})
         write(directory, {"a.txt": "nothing of before either"})
@@ -320,9 +320,9 @@ def test_an_open_index_keeps_answering_from_its_generation(directory: Path) -> N
         assert {document.path: index.text(document.id) for document in index.documents()} == OLD
         for path, text in OLD.items():
             (number, _), *_ = index.search_vector(EMBEDDER.encode([text])[0], 1)
-            assert [found for found, _ in index.search_words(text.split()[:1], 5)] == [number]
+            assert [found for found, _ in index.search_words(query_terms(text.split()[0]), 5)] == [number]
             assert (index.fetch([number])[number].path, index.fetch([number])[number].quote) == (path, text)
-        assert index.search_words(["cost"], 5) == []
+        assert index.search_words(query_terms("cost"), 5) == []
         assert len(index.search_vector(EMBEDDER.encode(["masks"])[0], 10)) == 2
 
 
@@ -338,7 +338,7 @@ def test_opening_while_the_generation_is_collected_opens_the_next(
         check_file(*arguments)
 
     monkeypatch.setattr(generations, "check_file", commit_meanwhile)
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         assert index.info.generation == "g000004"
         assert index.text("c.txt") == NEW["c.txt"]
 
@@ -346,15 +346,15 @@ def test_opening_while_the_generation_is_collected_opens_the_next(
 def test_one_open_index_serves_several_threads(directory: Path) -> None:
     wrong: list[object] = []
 
-    def search(index: Index) -> None:
+    def search(index: EmbeddedReader) -> None:
         for _ in range(50):
             for path, text in OLD.items():
-                numbers = [number for number, _ in index.search_words(text.split()[:1], 5)]
+                numbers = [number for number, _ in index.search_words(query_terms(text.split()[0]), 5)]
                 quotes = [passage.quote for passage in index.fetch(numbers).values()]
                 if quotes != [text] or index.text(path) != text:
                     wrong.append((path, quotes))
 
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         threads = [threading.Thread(target=search, args=(index,)) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -393,7 +393,7 @@ DAMAGES = [damage_flip, damage_truncate, damage_replace, damage_empty, damage_to
 
 
 def enter(directory: Path) -> None:
-    with IndexWriter(directory, lock_timeout_s=0):
+    with EmbeddedWriter(directory, lock_timeout_s=0):
         pass
 
 
@@ -402,7 +402,7 @@ def enter(directory: Path) -> None:
 def test_damage_is_named_and_deletes_nothing(directory: Path, name: str, damage: Callable[[Path], None]) -> None:
     damage(directory / name)
     before = tree(directory)
-    for look in (Index.open, verify, enter):
+    for look in (EmbeddedReader.open, verify, enter):
         with pytest.raises(IndexDamagedError) as caught:
             look(directory)
         assert caught.value.exit_code == 3
@@ -424,7 +424,7 @@ def test_no_flipped_byte_goes_unseen(directory: Path, name: str) -> None:
             data[place] ^= bit
             path.write_bytes(data)
             with pytest.raises(IndexDamagedError):
-                Index.open(directory)
+                EmbeddedReader.open(directory)
     path.write_bytes(whole)
     assert contents(directory) == OLD
 
@@ -435,7 +435,7 @@ def test_an_older_generation_cannot_pass_for_the_live_one(directory: Path) -> No
     current = directory / "CURRENT"
     current.write_text(current.read_text().replace("g000002", "g000001"))
     with pytest.raises(IndexDamagedError, match=r"g000001/manifest\.json is not the one"):
-        Index.open(directory)
+        EmbeddedReader.open(directory)
 
 
 def forge(
@@ -532,7 +532,7 @@ def test_a_text_that_is_not_the_one_written_reaches_nobody(
     monkeypatch.setattr(generations, "HASHED_AT_OPENING", 0)
     with closing(sqlite3.connect(directory / "generations" / "g000002" / "text-0.sqlite")) as connection:
         connection.executescript(OTHER_TEXT)
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         assert index.fetch([0])[0].quote == OLD["a.txt"]
         for read in (lambda: index.text("b.txt"), lambda: index.fetch([0, 1])):
             with pytest.raises(
@@ -557,8 +557,11 @@ def test_damaged_words_are_named(directory: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(generations, "HASHED_AT_OPENING", 0)
     with closing(sqlite3.connect(directory / "generations" / "g000002" / "text-0.sqlite")) as connection:
         connection.executescript(sql)
-    with closing(Index.open(directory)) as index, pytest.raises(IndexDamagedError, match="Nothing was deleted"):
-        index.search_words(["masks"], 3)
+    with (
+        closing(EmbeddedReader.open(directory)) as index,
+        pytest.raises(IndexDamagedError, match="Nothing was deleted"),
+    ):
+        index.search_words(query_terms("masks"), 3)
 
 
 def test_damaged_pages_of_a_large_file_are_damage_or_do_no_harm(
@@ -576,9 +579,9 @@ def test_damaged_pages_of_a_large_file_are_damage_or_do_no_harm(
         with pytest.raises(IndexDamagedError):
             verify(directory)
         try:
-            with closing(Index.open(directory)) as index:
+            with closing(EmbeddedReader.open(directory)) as index:
                 for word in WORDS:
-                    index.search_words([word], 5)
+                    index.search_words(query_terms(word), 5)
                 assert {document.path: index.text(document.id) for document in index.documents()} == OLD
         except IndexDamagedError:
             found += 1
@@ -608,7 +611,7 @@ def test_verify_finds_text_that_is_no_database(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "look", [Index.open, verify, lambda directory: write(directory, NEW)], ids=["open", "verify", "write"]
+    "look", [EmbeddedReader.open, verify, lambda directory: write(directory, NEW)], ids=["open", "verify", "write"]
 )
 def test_vectors_that_faiss_refuses_are_damage(directory: Path, look: Callable[[Path], object]) -> None:
     forge(directory, vectors=b"no vectors " * 50)
@@ -619,10 +622,10 @@ def test_vectors_that_faiss_refuses_are_damage(directory: Path, look: Callable[[
 def test_a_later_format_is_named(directory: Path) -> None:
     forge(directory, manifest={"format": 99, "shards": []})
     with pytest.raises(IndexFormatError, match=r"a newer version of epiqa \(format 99, this one reads \d+\)"):
-        Index.open(directory)
+        EmbeddedReader.open(directory)
 
 
-@pytest.mark.parametrize("look", [Index.open, verify, enter], ids=["open", "verify", "write"])
+@pytest.mark.parametrize("look", [EmbeddedReader.open, verify, enter], ids=["open", "verify", "write"])
 def test_an_earlier_format_is_refused_with_the_way_out(directory: Path, look: Callable[[Path], object]) -> None:
     forge(directory, manifest={"format": 1})
     with pytest.raises(IndexFormatError, match=r"an older version .* build it anew: epiqa index PATH… --index"):
@@ -633,7 +636,7 @@ def test_an_earlier_format_is_refused_with_the_way_out(directory: Path, look: Ca
 def test_a_manifest_of_another_shape_is_damage(directory: Path, data: bytes) -> None:
     forge_manifest(directory, data)
     with pytest.raises(IndexDamagedError):
-        Index.open(directory)
+        EmbeddedReader.open(directory)
 
 
 def test_the_second_writer_waits_for_another_process(directory: Path) -> None:
@@ -642,7 +645,7 @@ def test_the_second_writer_waits_for_another_process(directory: Path) -> None:
 
     def add_mine() -> None:
         try:
-            with IndexWriter(directory, lock_timeout_s=30, on_wait=waits.set) as writer:
+            with EmbeddedWriter(directory, lock_timeout_s=30, on_wait=waits.set) as writer:
                 put(writer, "c.txt", NEW["c.txt"])
                 writer.commit()
         except BaseException as error:
@@ -676,7 +679,7 @@ def test_a_writer_that_waited_too_long_says_so(directory: Path) -> None:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "locked\n"
         waits: list[str] = []
-        writer = IndexWriter(directory, lock_timeout_s=0.1, on_wait=lambda: waits.append("waits"))
+        writer = EmbeddedWriter(directory, lock_timeout_s=0.1, on_wait=lambda: waits.append("waits"))
         with pytest.raises(IndexBusyError, match=r"more than 0\.1 seconds") as caught:
             writer.__enter__()
         assert (caught.value.exit_code, waits) == (3, ["waits"])

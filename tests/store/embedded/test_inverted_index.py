@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from epiqa.store.embedded import catalogue, inverted_index
-from epiqa.store.embedded.inverted_index import WordSearch
+from epiqa.store.embedded.bm25 import BM25, best
+from fakes import query_terms
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 VOCABULARY = [
@@ -85,15 +86,15 @@ def test_scores_are_those_of_fts5_over_any_segments(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(inverted_index, "_TOKENS_AT_ONCE", 97)
     texts = made_up(700, 1)
     parts = [segment(tmp_path / "a", [texts[:300], texts[300:310]]), segment(tmp_path / "b", [texts[310:]])]
-    search = WordSearch(parts, [0, 310, 700], np.ones(700, dtype=bool))
+    search = BM25(parts, [0, 310, 700], np.ones(700, dtype=bool))
     asked = questions(2)
     hits = 0
     for terms, expected in zip(asked, reference(texts, list(map(query, asked))), strict=True):
-        found = search.search(terms, 1000)
+        found = search.search(query_terms(*terms), 1000)
         assert dict(found) == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert found == sorted(found, key=lambda pair: (-pair[1], pair[0]))
-        assert found[:7] == search.search(terms, 7)
-        assert search.has_any(terms[0]) == bool(search.search(terms[:1], 1))
+        assert found[:7] == search.search(query_terms(*terms), 7)
+        assert search.has_any(terms[0]) == bool(search.search(query_terms(terms[0]), 1))
         hits += len(found)
     assert hits > 10_000
 
@@ -102,11 +103,11 @@ def test_what_was_removed_counts_for_nothing(tmp_path: Path) -> None:
     texts = made_up(500, 3)
     kept = np.random.default_rng(4).random(500) < 0.6
     parts = [segment(tmp_path / "a", [texts[:200]]), segment(tmp_path / "b", [texts[200:]])]
-    search = WordSearch(parts, [0, 200, 500], kept)
+    search = BM25(parts, [0, 200, 500], kept)
     numbers = np.flatnonzero(kept).tolist()
     asked = questions(5)
     for terms, expected in zip(asked, reference([texts[n] for n in numbers], list(map(query, asked))), strict=True):
-        found = search.search(terms, 1000)
+        found = search.search(query_terms(*terms), 1000)
         assert dict(found) == pytest.approx(
             {numbers[n]: score for n, score in expected.items()}, rel=1e-4, abs=1e-5
         )
@@ -124,23 +125,23 @@ def test_moving_chunks_is_the_same_as_writing_them_there(tmp_path: Path) -> None
 
 def test_a_phrase_does_not_run_from_the_title_into_the_text(tmp_path: Path) -> None:
     part = segment(tmp_path / "a", [[("Harbour notice", "schools closed"), ("", "notice schools")]])
-    search = WordSearch([part], [0, 2], np.ones(2, dtype=bool))
-    assert [number for number, _ in search.search(["notice schools"], 5)] == [1]
-    assert [number for number, _ in search.search(["harbour notice"], 5)] == [0]
+    search = BM25([part], [0, 2], np.ones(2, dtype=bool))
+    assert [number for number, _ in search.search(query_terms("notice schools"), 5)] == [1]
+    assert [number for number, _ in search.search(query_terms("harbour notice"), 5)] == [0]
 
 
 def test_a_word_beyond_all_counting_is_found(tmp_path: Path) -> None:
     many = "harbour " * 70_000 + "closed"
     part = segment(tmp_path / "a", [[("", many), ("", "harbour closed")]])
-    search = WordSearch([part], [0, 2], np.ones(2, dtype=bool))
-    assert {number for number, _ in search.search(["harbour"], 5)} == {0, 1}
-    assert {number for number, _ in search.search(["closed"], 5)} == {0, 1}
-    assert 1 in {number for number, _ in search.search(["harbour closed"], 5)}
+    search = BM25([part], [0, 2], np.ones(2, dtype=bool))
+    assert {number for number, _ in search.search(query_terms("harbour"), 5)} == {0, 1}
+    assert {number for number, _ in search.search(query_terms("closed"), 5)} == {0, 1}
+    assert 1 in {number for number, _ in search.search(query_terms("harbour closed"), 5)}
 
 
 def test_of_equal_scores_the_first_numbers_come_first() -> None:
     scores = np.array([0, 2, 1, 2, 0, 2, 1], dtype=np.float32)
-    assert inverted_index.best(scores, 2) == [(1, 2.0), (3, 2.0)]
-    assert inverted_index.best(scores, 4) == [(1, 2.0), (3, 2.0), (5, 2.0), (2, 1.0)]
-    assert inverted_index.best(scores, 50) == [(1, 2.0), (3, 2.0), (5, 2.0), (2, 1.0), (6, 1.0)]
-    assert inverted_index.best(scores, 0) == []
+    assert best(scores, 2) == [(1, 2.0), (3, 2.0)]
+    assert best(scores, 4) == [(1, 2.0), (3, 2.0), (5, 2.0), (2, 1.0)]
+    assert best(scores, 50) == [(1, 2.0), (3, 2.0), (5, 2.0), (2, 1.0), (6, 1.0)]
+    assert best(scores, 0) == []

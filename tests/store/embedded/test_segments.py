@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from epiqa.filters import Filter
-from epiqa.store.embedded import Index, IndexWriter, generations, segments, vector_index, verify
-from epiqa.store.embedded.provenance import digest
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, generations, segments, vector_index, verify
 from epiqa.store.embedded.segments import MOST_TIMES, ONE_UP_TO, kept
+from epiqa.store.protocol import content_digest
 from epiqa.types import Chunk, Document
+from fakes import query_terms
 from lines import EMBEDDER, assert_holds, document_of, put, write
 
 VOCABULARY = [f"word{n}" for n in range(60)]
@@ -47,11 +48,11 @@ def sizes(directory: Path) -> list[int]:
 
 def found_by(directory: Path) -> Iterator[tuple[list[tuple[str, str]], list[float]]]:
     """Yields what many searches find, and the scores."""
-    with closing(Index.open(directory)) as index:
+    with closing(EmbeddedReader.open(directory)) as index:
         for number in range(60):
             word, within = f"word{number}", Filter(paths=("1*",)) if number % 3 == 0 else Filter()
             for found in (
-                index.search_words([word, "word1", f"{word} word2"], 1000, within),
+                index.search_words(query_terms(*[word, "word1", f"{word} word2"]), 1000, within),
                 index.search_vector(EMBEDDER.encode([word])[0], 1000, within),
             ):
                 passages = index.fetch([number for number, _ in found])
@@ -66,7 +67,7 @@ def test_any_run_of_changes_finds_what_an_index_built_at_once_does(tmp_path: Pat
     write(grown, texts)
     most = 1
     for turn in range(25):
-        with IndexWriter(grown) as writer:
+        with EmbeddedWriter(grown) as writer:
             for _ in range(chooser.randrange(1, 4)):
                 path = chooser.choice([*texts, "new.txt", f"{turn}.txt"])
                 if path in texts and chooser.random() < 0.5:
@@ -92,7 +93,7 @@ def test_an_update_writes_no_large_segment_again(tmp_path: Path) -> None:
     (before,) = sizes(tmp_path)
     files = {path.name: path.stat().st_ino for path in (tmp_path / "generations" / "g000001").iterdir()}
     removed = next(iter(texts))
-    with IndexWriter(tmp_path) as writer:
+    with EmbeddedWriter(tmp_path) as writer:
         put(writer, "new.txt", "harbours reopened")
         assert writer.remove(document_of(removed, texts.pop(removed))[0].id)
         writer.commit()
@@ -122,14 +123,14 @@ def test_what_is_large_is_searched_by_lists_and_merged_without_loss(
     monkeypatch.setattr(vector_index, "SEARCHED_SHARE", 1.0)
     texts = made_up(10, 120)
     write(tmp_path, texts)
-    assert Index.open(tmp_path).info.vectors == "IVF2,SQfp16"
+    assert EmbeddedReader.open(tmp_path).info.vectors == "IVF2,SQfp16"
     more = {"new.txt": "harbours reopened"}
     write(tmp_path, more)
     assert verify(tmp_path).vectors == "IVF2,SQfp16 + Flat"
     more |= made_up(11, 60)
     write(tmp_path, more)
     assert verify(tmp_path).vectors == "IVF2,SQfp16"
-    with closing(Index.open(tmp_path)) as index:
+    with closing(EmbeddedReader.open(tmp_path)) as index:
         for text in (texts | more).values():
             line = text.split("\n")[0]
             (number, cosine), *_ = index.search_vector(EMBEDDER.encode([line])[0], 1)
@@ -140,7 +141,7 @@ def test_what_is_large_is_searched_by_lists_and_merged_without_loss(
 def test_an_emptied_index_is_one_empty_segment(tmp_path: Path) -> None:
     texts = made_up(12, 30)
     write(tmp_path, texts)
-    with IndexWriter(tmp_path) as writer:
+    with EmbeddedWriter(tmp_path) as writer:
         for path, text in texts.items():
             assert writer.remove(document_of(path, text)[0].id)
         writer.commit()
@@ -188,9 +189,9 @@ def named_by_file(path: str, text: str) -> tuple[Document, list[Chunk]]:
     return replace(document, title=Path(path).stem, is_named_by_file=True), chunks
 
 
-def move(writer: IndexWriter, path: str, to: str) -> None:
+def move(writer: EmbeddedWriter, path: str, to: str) -> None:
     """Does what an update does for a file that was moved."""
-    place = writer.sources.place(f"/{path}")
+    place = writer.sources.document_at(f"/{path}")
     assert place is not None
     writer.sources.clear([place])
     writer.sources.put(f"/{to}", to, place.document_id)
@@ -207,7 +208,7 @@ def test_moved_files_are_found_by_their_new_names_and_keep_their_vectors(
     ids: dict[str, str] = {}
     most = 1
     for turn in range(20):
-        with IndexWriter(tmp_path) as writer:
+        with EmbeddedWriter(tmp_path) as writer:
             if writer.fingerprint is None:
                 writer.set_embedder(EMBEDDER)
             for n in range(60 if turn == 0 else 2):
@@ -227,17 +228,18 @@ def test_moved_files_are_found_by_their_new_names_and_keep_their_vectors(
         most = max(most, len(sizes(tmp_path)))
         assert verify(tmp_path).documents == len(texts)
     assert most > 1
-    with closing(Index.open(tmp_path)) as index:
+    with closing(EmbeddedReader.open(tmp_path)) as index:
         assert {document.path: document.id for document in index.documents()} == ids
         assert any(path.startswith("moved") for path in texts)
         for path, text in texts.items():
-            found = index.fetch([number for number, _ in index.search_words([Path(path).stem], 10)])
+            found = index.fetch([number for number, _ in index.search_words(query_terms(Path(path).stem), 10)])
             assert sorted(passage.quote for passage in found.values()) == text.split("\n")
             line = text.split("\n")[0]
             cosines = dict(index.search_vector(EMBEDDER.encode([line])[0], 200))
             numbers = [number for number, passage in index.fetch(list(cosines)).items() if passage.quote == line]
             assert [cosines[number] for number in numbers] == [pytest.approx(1.0, abs=2e-3)]
-        assert index.search_words([f"name0x{n}" for n in range(60) if f"name0x{n}.txt" not in texts], 10) == []
+        gone = [f"name0x{n}" for n in range(60) if f"name0x{n}.txt" not in texts]
+        assert index.search_words(query_terms(*gone), 10) == []
 
 
 def test_the_same_content_is_found_in_every_segment_unless_it_was_removed(tmp_path: Path) -> None:
@@ -248,14 +250,14 @@ def test_the_same_content_is_found_in_every_segment_unless_it_was_removed(tmp_pa
     assert len(sizes(tmp_path)) == 2
     path = next(iter(first))
     documents = [document_of(*pair)[0] for pair in (*first.items(), *second.items())]
-    with IndexWriter(tmp_path) as writer:
+    with EmbeddedWriter(tmp_path) as writer:
         for document in documents:
-            assert writer.sources.find_same(digest(document)) == document.id
+            assert writer.sources.find_same(content_digest(document)) == document.id
         assert writer.remove(documents[0].id)
         writer.commit()
     assert len(sizes(tmp_path)) == 2
-    with IndexWriter(tmp_path) as writer:
-        assert writer.sources.find_same(digest(documents[0])) is None
+    with EmbeddedWriter(tmp_path) as writer:
+        assert writer.sources.find_same(content_digest(documents[0])) is None
         put(writer, path, first[path])
         writer.commit()
     assert_holds(tmp_path, first | second, {"harbours", "word1"})
@@ -263,7 +265,7 @@ def test_the_same_content_is_found_in_every_segment_unless_it_was_removed(tmp_pa
 
 def test_many_checkpoints_make_few_segments(tmp_path: Path) -> None:
     texts: dict[str, str] = {}
-    with IndexWriter(tmp_path) as writer:
+    with EmbeddedWriter(tmp_path) as writer:
         writer.set_embedder(EMBEDDER)
         for turn in range(150):
             path = f"{turn}.txt"

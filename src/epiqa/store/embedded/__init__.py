@@ -7,13 +7,12 @@ An index directory holds
     generations/g000001/     manifest.json, catalogue.sqlite, and of each segment text-0.sqlite, vectors-0.faiss;
                              never changed once it is current
 
-`Index` reads one generation; `IndexWriter` makes the next one beside it and switches to it by renaming a
-new `CURRENT` over the old. Both know documents, chunks and vectors, and nothing of models.
+`EmbeddedReader` reads one generation. `EmbeddedWriter` makes the next one beside it, and renames a
+new `CURRENT` over the old to switch to it. Neither knows anything of models.
 """
 
-from epiqa.store.embedded.inverted_index import Form, Stem
-from epiqa.store.embedded.reader import Index
+from epiqa.store.embedded.reader import EmbeddedReader
 from epiqa.store.embedded.verify import verify
-from epiqa.store.embedded.writer import IndexWriter
+from epiqa.store.embedded.writer import EmbeddedWriter
 
-__all__ = ["Form", "Index", "IndexWriter", "Stem", "verify"]
+__all__ = ["EmbeddedReader", "EmbeddedWriter", "verify"]

@@ -18,6 +18,7 @@ import numpy as np
 
 from epiqa.store.embedded import inverted_index, provenance
 from epiqa.store.embedded.inverted_index import Mask, damage_translated
+from epiqa.store.protocol import content_digest, text_digest
 from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage, Place
 
 # The chunks of a document have the numbers from `first` on; they count on from one segment to the next.
@@ -93,12 +94,12 @@ def insert(
         "pages": json.dumps(document.pages),
         "language": document.language,
         "note": document.note,
-        "digest": provenance.digest(document),
+        "digest": content_digest(document),
         "segment": segment,
         "first": first,
         "chunks": len(chunks),
         "characters": len(document.text),
-        "sha256": provenance.sha256(document.text),
+        "sha256": text_digest(document.text),
     }
     columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
     key = connection.execute(f"INSERT INTO documents ({columns}) VALUES ({places})", values).lastrowid
@@ -157,7 +158,7 @@ def read_text(connection: sqlite3.Connection, stored: Stored) -> str:
     """Returns the text of a document from its segment, or raises sqlite3.DatabaseError if it is not as written."""
     with damage_translated(f"the text of document {stored.id}"):
         row = connection.execute("SELECT text FROM texts WHERE document = ?", (stored.key,)).fetchone()
-        if row is None or provenance.sha256(str(row[0])) != stored.sha256:
+        if row is None or text_digest(str(row[0])) != stored.sha256:
             raise ValueError("it is not the one that was written")
     return str(row[0])
 

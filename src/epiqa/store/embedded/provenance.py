@@ -7,12 +7,10 @@ hash of its bytes together with what read them; the content is missing while not
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 
+from epiqa.store.protocol import DocumentLocation, SourceFile, content_digest, text_digest
 from epiqa.types import Document
 
 SCHEMA = """
@@ -31,45 +29,7 @@ CREATE INDEX unread_by_location ON unread (location);
 _UNDER = "(location = :file OR (location >= :file || '//' AND location < :file || '/0'))"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as the index knows it: `name` is its absolute name in the file system's own bytes, for `os.lstat`."""
-
-    location: str
-    path: str
-    name: bytes
-    content: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a document lies."""
-
-    location: str
-    path: str
-    document_id: str
-
-
-def digest(document: Document) -> str:
-    """Returns a hash of all that is read from a file, apart from where that lies and how it is called."""
-    content = (
-        document.text,
-        None if document.is_named_by_file else document.title,
-        document.date and asdict(document.date),
-        document.pages,
-        document.sections,
-        document.language,
-        document.note,
-    )
-    return sha256(json.dumps(content))
-
-
-def sha256(text: str) -> str:
-    """Returns the SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class Sources:
+class EmbeddedSources:
     """The files and places of a generation that is being made.
 
     `touched` are the ids of documents that may have lost a place since the last commit.
@@ -80,30 +40,30 @@ class Sources:
         self.touched: set[str] = set()
         self.is_changed = False
 
-    def file(self, location: str) -> File | None:
+    def file(self, location: str) -> SourceFile | None:
         """Returns what is known of the file at that absolute path."""
         return next(self._files("location = ?", location), None)
 
-    def files(self) -> Iterator[File]:
+    def files(self) -> Iterator[SourceFile]:
         """Yields all files."""
         return self._files("TRUE")
 
-    def files_with(self, content: str) -> list[File]:
+    def files_with(self, content: str) -> list[SourceFile]:
         """Returns the files that have this content."""
         return list(self._files("content = ?", content))
 
-    def _files(self, condition: str, *values: str) -> Iterator[File]:
+    def _files(self, condition: str, *values: str) -> Iterator[SourceFile]:
         rows = self._connection.execute(
             f"SELECT location, path, name, content FROM files WHERE {condition} ORDER BY location", values
         )
-        return (File(*row) for row in rows)
+        return (SourceFile(*row) for row in rows)
 
-    def places(self, location: str) -> list[Place]:
+    def locations_in(self, location: str) -> list[DocumentLocation]:
         """Returns the places of the documents that are this file, or a part of it."""
         rows = self._connection.execute(
             f"SELECT location, path, document_id FROM places WHERE {_UNDER}", {"file": location}
         )
-        return [Place(*row) for row in rows]
+        return [DocumentLocation(*row) for row in rows]
 
     def notes(self, location: str) -> list[tuple[str, str]]:
         """Returns path and note of each document of a file that has a note."""
@@ -114,12 +74,12 @@ class Sources:
         )
         return [(str(path), str(note)) for path, note in rows]
 
-    def place(self, location: str) -> Place | None:
+    def document_at(self, location: str) -> DocumentLocation | None:
         """Returns what is read from that location."""
         row = self._connection.execute(
             "SELECT location, path, document_id FROM places WHERE location = ?", (location,)
         ).fetchone()
-        return None if row is None else Place(*row)
+        return None if row is None else DocumentLocation(*row)
 
     def paths_of(self, document_id: str) -> list[str]:
         """Returns the paths under which a document lies, in their order."""
@@ -128,9 +88,9 @@ class Sources:
         )
         return [str(path) for (path,) in rows]
 
-    def find_same(self, content: str) -> str | None:
+    def find_same(self, digest: str) -> str | None:
         """Returns the id of a document with that digest, wherever it lies."""
-        row = self._connection.execute("SELECT id FROM documents WHERE digest = ? LIMIT 1", (content,)).fetchone()
+        row = self._connection.execute("SELECT id FROM documents WHERE digest = ? LIMIT 1", (digest,)).fetchone()
         return None if row is None else str(row[0])
 
     def free_id(self, document: Document) -> str:
@@ -141,17 +101,17 @@ class Sources:
         """
         row = self._connection.execute(
             "SELECT id FROM documents JOIN places ON document_id = id WHERE location = ? AND sha256 = ?",
-            (document.location, sha256(document.text)),
+            (document.location, text_digest(document.text)),
         ).fetchone()
         if row is not None and len(self.paths_of(row[0])) == 1:
             return str(row[0])
         if not self.paths_of(document.id):
             return document.id
-        return sha256(f"{document.id}{digest(document)}")[: len(document.id)]
+        return text_digest(f"{document.id}{content_digest(document)}")[: len(document.id)]
 
     def put(self, location: str, path: str, document_id: str) -> str | None:
         """Gives a document a place, and returns the id of that which had it."""
-        earlier = self.place(location)
+        earlier = self.document_at(location)
         self._connection.execute(
             "INSERT OR REPLACE INTO places (location, path, document_id) VALUES (?, ?, ?)",
             (location, path, document_id),
@@ -161,9 +121,9 @@ class Sources:
             self.is_changed = True
         return None if earlier is None else earlier.document_id
 
-    def clear(self, places: Iterable[Place]) -> None:
-        """Takes these places away from their documents."""
-        for place in places:
+    def clear(self, locations: Iterable[DocumentLocation]) -> None:
+        """Takes these locations away from their documents."""
+        for place in locations:
             self._connection.execute("DELETE FROM places WHERE location = ?", (place.location,))
             self.touched.add(place.document_id)
             self.is_changed = True
@@ -183,13 +143,13 @@ class Sources:
         rows = self._connection.execute("SELECT DISTINCT location FROM unread WHERE path = ?", (path,)).fetchall()
         for (location,) in rows:
             self.set_unread(location, [row for row in self.unread(location) if row[0] != path])
-            if self.places(location) or self.unread(location):
+            if self.locations_in(location) or self.unread(location):
                 self._connection.execute("UPDATE files SET content = NULL WHERE location = ?", (location,))
             else:
                 self.drop_file(location)
         return bool(rows)
 
-    def set_file(self, file: File) -> None:
+    def set_file(self, file: SourceFile) -> None:
         """Stores what is known of a file, in place of the last."""
         if self.file(file.location) == file:
             return

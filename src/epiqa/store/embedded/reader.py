@@ -14,12 +14,15 @@ import numpy as np
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.store.embedded import catalogue, filter_sql, inverted_index, provenance
 from epiqa.store.embedded import generations as files
+from epiqa.store.embedded.bm25 import BM25
 from epiqa.store.embedded.catalogue import Stored
+from epiqa.store.embedded.inverted_index import Mask
 from epiqa.store.embedded.segments import Segment
+from epiqa.store.protocol import QueryTerm, Scored
 from epiqa.types import DocumentInfo, Passage, Vectors
 
 
-class Index:
+class EmbeddedReader:
     """Searches by vector and by words, and gives text by number. Safe for several threads.
 
     Each of its methods raises IndexDamagedError where it comes upon what is not as it was written.
@@ -40,16 +43,14 @@ class Index:
         self._segments = segments
         self._firsts = np.cumsum([0, *(segment.chunks for segment in manifest.segments)]).tolist()
         self._is_there = catalogue.are_there(connection, self._firsts[-1])
-        self._words = inverted_index.WordSearch(
-            [segment.connection for segment in segments], self._firsts, self._is_there
-        )
+        self._words = BM25([segment.connection for segment in segments], self._firsts, self._is_there)
         self._lock = threading.Lock()
         self._stems: dict[str, list[str]] = {}
         # Closed at the latest with the last reference.
         self.close = weakref.finalize(self, _close, [connection, *(segment.connection for segment in segments)])
 
     @classmethod
-    def open(cls, directory: Path) -> Index:
+    def open(cls, directory: Path) -> EmbeddedReader:
         """Opens the live generation after checking its files, but for large ones with text.
 
         What is read from these later is checked then: see `text`. Raises IndexMissingError or IndexDamagedError.
@@ -57,7 +58,7 @@ class Index:
         return files.settled(directory, lambda: cls._open_current(directory))
 
     @classmethod
-    def _open_current(cls, directory: Path) -> Index:
+    def _open_current(cls, directory: Path) -> EmbeddedReader:
         generation, manifest = files.current(directory)
         numbers = range(len(manifest.segments))
         files.check_files(directory, generation, manifest, but=list(map(files.vectors_name, numbers)))
@@ -79,7 +80,7 @@ class Index:
             except sqlite3.DatabaseError as error:
                 raise files.damaged(self._directory, f"{self.info.generation}: {error}") from error
 
-    def search_vector(self, vector: Vectors, top_k: int, within: Filter = EVERYTHING) -> list[tuple[int, float]]:
+    def search_vector(self, vector: Vectors, top_k: int, within: Filter = EVERYTHING) -> Scored:
         """Returns up to `top_k` (chunk number, cosine), nearest first; `vector` has shape (dimensions,)."""
         among = self._among(within)
         found: list[tuple[int, float]] = []
@@ -88,16 +89,14 @@ class Index:
             found += ((first + row, score) for row, score in segment.vectors.search(vector, top_k, here))
         return sorted(found, key=lambda pair: -pair[1])[: max(top_k, 0)]
 
-    def search_words(
-        self, words: Sequence[str], top_k: int, within: Filter = EVERYTHING
-    ) -> list[tuple[int, float]]:
-        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the words or phrases, best first."""
+    def search_words(self, terms: Sequence[QueryTerm], top_k: int, within: Filter = EVERYTHING) -> Scored:
+        """Returns up to `top_k` (chunk number, BM25) of chunks with any of the terms, best first."""
         among = self._among(within)
         with self._reading():
-            return self._words.search(words, top_k, among)
+            return self._words.search(terms, top_k, among)
 
-    def _among(self, within: Filter) -> inverted_index.Mask | None:
-        """Tells of each number whether it is to be searched; None if all are."""
+    def _among(self, within: Filter) -> Mask | None:
+        """Returns a boolean mask of the searchable chunks, None if all are."""
         if not within:
             return None if self._is_there.all() else self._is_there
         with self._reading():

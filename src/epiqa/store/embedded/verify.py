@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from epiqa.store.embedded import catalogue, inverted_index, provenance
+from epiqa.store.embedded import catalogue, inverted_index
 from epiqa.store.embedded import generations as files
 from epiqa.store.embedded.inverted_index import Mask
 from epiqa.store.embedded.segments import Segment
 from epiqa.store.embedded.vector_index import VectorIndex
+from epiqa.store.protocol import content_digest
 from epiqa.types import Document, IndexInfo
 
 # By how much the length of a vector may differ from 1: float32 loses less in a sum of some hundred squares, and
@@ -106,7 +107,7 @@ def _faults(
 
 
 def _document_faults(document: Document, digest: str) -> Iterator[str]:
-    if not document.id or provenance.digest(document) != digest:
+    if not document.id or content_digest(document) != digest:
         yield f"document {document.id} is not what was read from {document.path}"
     starts = [start for start, _ in document.sections]
     for name, places in (("pages", list(document.pages)), ("sections", starts)):

@@ -20,14 +20,14 @@ from epiqa.store import atomic_write
 from epiqa.store.embedded import catalogue, provenance, segments
 from epiqa.store.embedded import generations as files
 from epiqa.store.embedded.inverted_index import Mask
-from epiqa.store.embedded.provenance import Sources
+from epiqa.store.embedded.provenance import EmbeddedSources
 from epiqa.store.embedded.segments import NewSegment, Part, Segment
 from epiqa.types import DEFAULT_CHUNKING, Chunk, Chunking, Document, Embedder, IndexInfo, Vectors
 
 LOCK_TIMEOUT_S = 600.0
 
 
-class IndexWriter:
+class EmbeddedWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
     It starts with the catalogue of the live generation, or empty where there is none. What is added goes to a new
@@ -52,7 +52,7 @@ class IndexWriter:
         self.fingerprint: str | None = None
         self.chunking = DEFAULT_CHUNKING
         self.info: IndexInfo | None = None
-        self.sources: Sources
+        self.sources: EmbeddedSources
         self._dimensions = 0
         self._segments: tuple[files.Segment, ...]
         self._hashes: dict[str, str]
@@ -60,7 +60,7 @@ class IndexWriter:
         self._new: NewSegment | None
         self._is_changed = False
 
-    def __enter__(self) -> IndexWriter:
+    def __enter__(self) -> EmbeddedWriter:
         with self.translated(), ExitStack() as undo:
             atomic_write.make_folder(self._directory)
             lock = FileLock(self._directory / files.LOCK)
@@ -129,7 +129,7 @@ class IndexWriter:
             shutil.copyfile(self._live / files.CATALOGUE, self._generation / files.CATALOGUE)
             self._connection = catalogue.open_for_writing(self._generation / files.CATALOGUE)
         self._making.callback(self._connection.close)
-        self.sources, self._is_changed = Sources(self._connection), False
+        self.sources, self._is_changed = EmbeddedSources(self._connection), False
 
     def _discard(self) -> None:
         if not files.is_live(self._directory, self._generation):
@@ -152,7 +152,7 @@ class IndexWriter:
         Returns the id of the document which that place had before: it is removed, unless it has another.
         """
         with self.translated():
-            earlier = self.sources.place(document.location)
+            earlier = self.sources.document_at(document.location)
             self.remove(document.id)
             self._store(document, chunks, vectors)
             self.sources.put(document.location, document.path, document.id)
