@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol, TypeAlias
 
 from epiqa.filters import EVERYTHING, Filter
@@ -156,18 +157,36 @@ class Sources(Protocol):
         """Takes a path off the list of what could not be read; returns whether it was on it."""
 
 
-class IndexWriter(AbstractContextManager["IndexWriter"], Protocol):
-    """The making of the next generation, by one process at a time; without `commit` nothing changes.
+class IndexWriter(Protocol):
+    """A context that makes the next generation, in one process at a time; without `commit` nothing changes."""
 
-    `fingerprint` and `embedder` name what made the vectors, None and "" for a new index; `info` is what the live
-    generation holds, None where there is none. `set_aside` is where a rebuild left the old index.
-    """
+    @property
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the embedder that made the vectors; None for a new index."""
 
-    fingerprint: str | None
-    embedder: str
-    chunking: Chunking
-    info: IndexInfo | None
-    set_aside: Path | None
+    @property
+    def embedder(self) -> str:
+        """Name of that embedder; "" for a new index."""
+
+    @property
+    def chunking(self) -> Chunking:
+        """How documents are cut."""
+
+    @property
+    def info(self) -> IndexInfo | None:
+        """What the live generation holds; None where there is none."""
+
+    @property
+    def set_aside(self) -> Path | None:
+        """The folder in which a rebuild left the old index."""
+
+    def __enter__(self) -> IndexWriter:
+        """Takes the lock. Raises IndexBusyError where another writer holds it for too long."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Lets another writer in; what was not committed is gone."""
 
     @property
     def sources(self) -> Sources:
