@@ -23,8 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import record
-from epiqa.answering.calibration import bundled_calibration, write_calibration
-from epiqa.assistant import CALIBRATION
+from epiqa.answering.calibration import CALIBRATION, bundled_calibration, write_calibration
 from programs import memory_folder, run_program
 from turns import commit, whole_turn
 

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa.assistant import EpiQA, Method
+from epiqa.assistant import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.evaluation.run import retrieval_measures
 from epiqa.models.embedder import load_embedder
+from epiqa.search.retriever import Method
 
 METHODS: tuple[Method, ...] = ("dense", "lexical", "fused")
 KEPT = Path(__file__).parent.parent / "build" / "medquad-kept"

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import record
-from epiqa.assistant import EpiQA, add_documents
+from epiqa.assistant import EpiQA
 from epiqa.evaluation import Mode, evaluate
 from epiqa.evaluation.questions import squad_questions
 from epiqa.models import onnx_runtime
 from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.sync.operations import add_documents
 from epiqa.types import Document, Passage, Reader
 
 ROOT = Path(__file__).parent.parent

@@ -27,11 +27,13 @@ from typing import Any
 
 import lost_searches
 import record
-from epiqa.assistant import EpiQA, add_documents, add_paths
+from epiqa.assistant import EpiQA
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, RetrievalSet, read_questions, squad_questions
 from epiqa.evaluation.run import holds_answer
 from epiqa.store.opening import open_reader
+from epiqa.sync.operations import add_documents, add_paths
+from epiqa.sync.options import UpdateOptions
 from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Passage
 
 CUTOFFS = (1, 5, 20)
@@ -127,9 +129,9 @@ def index(corpus: Corpus, directory: Path, chunking: Chunking) -> EpiQA:
     if not (directory / "CURRENT").exists():
         shutil.rmtree(directory, ignore_errors=True)
         if corpus.files:
-            add_paths(corpus.files, directory, chunking=chunking)
+            add_paths(corpus.files, directory, UpdateOptions(chunking=chunking))
         else:
-            add_documents(corpus.documents, directory, chunking=chunking)
+            add_documents(corpus.documents, directory, UpdateOptions(chunking=chunking))
     return EpiQA.open(directory)
 
 

@@ -35,13 +35,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import record
-from epiqa.assistant import add_documents, remove_document
 from epiqa.models.embedder import OnnxEmbedder, titled
 from epiqa.search.query_expansion import search_terms
 from epiqa.search.retriever import DEPTH, LEXICAL_WEIGHT, Method, Retrieval, retrieve, weighted_sum
 from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, vector_index
 from epiqa.store.embedded.generations import sha256
 from epiqa.store.embedded.vector_index import VectorIndex, kind_for, write_vectors
+from epiqa.sync.operations import add_documents, remove_document
 from epiqa.types import Vectors
 from multiplied import Real, make_document, multiplied, read_real, vector_blocks
 

@@ -17,9 +17,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from epiqa import EpiQA
-from epiqa.assistant import verify_index
 from epiqa.errors import EpiQAError, IndexDamagedError
 from epiqa.store.embedded import EmbeddedReader, generations
+from epiqa.sync.operations import verify_index
 from fakes import query_terms
 from turns import EMBEDDER
 

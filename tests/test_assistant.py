@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from epiqa import EpiQA
-from epiqa.assistant import MAX_QUESTION_CHARACTERS, TextQA, add_paths, check_question
+from epiqa.arguments import MAX_QUESTION_CHARACTERS, check_question
 from epiqa.errors import EmbedderMismatchError, EpiQAError, IndexMissingError, ModelError, QuestionError
+from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
+from epiqa.text_qa import TextQA
 from fakes import KeywordReader, WordEmbedder
 from paths import SEEDS
 
@@ -64,7 +67,7 @@ def test_indexing_again_says_what_became_of_each_file(folder: Path, tmp_path: Pa
     (folder / "c.txt").write_text("Third notice")
     (folder / "d.txt").write_bytes(b"\x00\x01")
     embedder = WordEmbedder()
-    report = add_paths([folder, tmp_path / "none"], index, embedder=embedder)
+    report = add_paths([folder, tmp_path / "none"], index, UpdateOptions(embedder=embedder))
     assert report.added == (str(folder / "c.txt"),)
     assert report.unchanged == (str(folder / "b.txt"),)
     assert report.replaced == (str(folder / "a.txt"),)
@@ -158,14 +161,6 @@ def test_an_index_refuses_another_embedder_by_name(folder: Path, tmp_path: Path)
     assert EpiQA.open(index).info.embedder == "words@64"
 
 
-def test_an_open_index_goes_on_while_another_is_written(folder: Path, tmp_path: Path) -> None:
-    qa = build(folder, tmp_path / "index")
-    (folder / "a.txt").write_text("First notice\n\nThe answer: fifty.")
-    add_paths([folder], tmp_path / "index", embedder=WordEmbedder())
-    assert qa.ask("What is the number of beds?").text == "forty two"
-    assert build(folder, tmp_path / "index").ask("What is the number of beds?").text == "fifty"
-
-
 @pytest.mark.parametrize(
     ("question", "message"),
     [
@@ -221,7 +216,7 @@ def test_top_k_out_of_range_is_an_error(seeds: EpiQA, top_k: int) -> None:
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
 def test_a_confidence_out_of_range_is_an_error(seeds: EpiQA, value: float) -> None:
-    with pytest.raises(EpiQAError, match=f"min_confidence is {value}: it must be from 0 to 1"):
+    with pytest.raises(EpiQAError, match=f"min_confidence is {value}: it must be a number from 0 to 1"):
         seeds.ask("Who?", min_confidence=value)
 
 
@@ -291,7 +286,7 @@ def test_models_are_loaded_once_however_many_threads_need_them(
         loaded.append(threading.current_thread().name)
         return KeywordReader()
 
-    monkeypatch.setattr("epiqa.assistant.load_reader", load)
+    monkeypatch.setattr("epiqa.text_qa.load_reader", load)
     qa = EpiQA.open(tmp_path / "index", embedder=WordEmbedder())
     qa.preload()
     with ThreadPoolExecutor(4) as threads:

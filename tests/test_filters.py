@@ -14,10 +14,13 @@ from typing import get_args
 
 import pytest
 
-from epiqa.assistant import EpiQA, Method, add_documents
+from epiqa.assistant import EpiQA
 from epiqa.errors import FilterError
 from epiqa.filters import EVERYTHING, Filter
+from epiqa.search.retriever import Method
 from epiqa.store.embedded import EmbeddedReader
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
 from epiqa.types import Document, DocumentDate
 from fakes import WordEmbedder, make_document
 
@@ -49,7 +52,7 @@ def on(year: int | None, month: int, day: int) -> DocumentDate:
 
 
 def build(directory: Path, documents: Iterable[Document]) -> EpiQA:
-    add_documents(documents, directory, embedder=EMBEDDER)
+    add_documents(documents, directory, UpdateOptions(embedder=EMBEDDER))
     return EpiQA.open(directory, embedder=EMBEDDER)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from epiqa.answering.answer import answer
-from epiqa.assistant import TOP_K, EpiQA, add_documents
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.filters import Filter
 from epiqa.ingest import read_document
@@ -30,6 +30,8 @@ from epiqa.models.embedder import OnnxEmbedder
 from epiqa.models.reader import LARGE, SMALL, Logits, SecondLook, WindowReader
 from epiqa.search.query_expansion import search_terms
 from epiqa.store.embedded import EmbeddedReader, generations, vector_index
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
 from epiqa.types import Answer, Document, Vectors
 from paths import ROOT
 
@@ -91,7 +93,7 @@ def medquad() -> tuple[list[Document], list[str], str]:
 def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     documents, questions, lists = request.param()
     index, embedder = tmp_path_factory.mktemp("plain"), Remembering()
-    add_documents(documents, index, embedder=embedder)
+    add_documents(documents, index, UpdateOptions(embedder=embedder))
     return Corpus(documents, questions, embedder, index, lists)
 
 
@@ -218,7 +220,7 @@ def test_vectors_by_lists_give_the_answers_of_vectors_compared_one_by_one(
 ) -> None:
     """Where both searches give the same passages, in the same order, they were read already."""
     monkeypatch.setattr(vector_index, "kind_for", lambda count: corpus.lists)
-    add_documents(corpus.documents, tmp_path, embedder=corpus.embedder)
+    add_documents(corpus.documents, tmp_path, UpdateOptions(embedder=corpus.embedder))
     lists = EpiQA.open(tmp_path, embedder=corpus.embedder)
     assert lists.info.vectors == corpus.lists
     pairs = []

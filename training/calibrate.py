@@ -38,12 +38,14 @@ from typing import Any
 import numpy as np
 
 from epiqa.answering.calibration import Calibration, choose_threshold
-from epiqa.assistant import TOP_K, EpiQA, add_documents, check_question
+from epiqa.arguments import check_question
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.evaluation import metrics
 from epiqa.evaluation.calibrate import Asked, fit_questions, judge
 from epiqa.evaluation.questions import QuestionSet, read_questions, squad_questions
 from epiqa.ingest import read_document
 from epiqa.models.reader import load_reader
+from epiqa.sync.operations import add_documents
 from epiqa.types import Passage, Reader
 from examples import WIKIPEDIA, is_held_out, read_articles
 from export import MODELS, write_checksums

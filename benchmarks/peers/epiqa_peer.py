@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epiqa import EpiQA
-from epiqa.assistant import add_documents
 from epiqa.ingest import make_document
 from epiqa.models.embedder import load_embedder
 from epiqa.models.reader import load_reader
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
 from peers.peer import RECALL_K, TOP_K, Document, Found, Reply, main
 
 
@@ -28,7 +29,7 @@ class Epiqa:
         add_documents(
             (make_document(d.text, path=d.id, location=d.id, title=d.title) for d in documents),
             index,
-            embedder=self.embedder,
+            UpdateOptions(embedder=self.embedder),
         )
         self.open(index)
 

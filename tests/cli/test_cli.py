@@ -330,7 +330,7 @@ def test_a_wrong_call_of_ask_loads_no_reader(
     run: Run, seeds_index: Path, monkeypatch: pytest.MonkeyPatch, question: str, options: list[str], message: str
 ) -> None:
     loaded: list[object] = []
-    monkeypatch.setattr("epiqa.assistant.load_reader", loaded.append)
+    monkeypatch.setattr("epiqa.text_qa.load_reader", loaded.append)
     code, _, err = run("ask", question, "--index", seeds_index, *options)
     for thread in threading.enumerate():
         if thread.name == lazy.THREAD:

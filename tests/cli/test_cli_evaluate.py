@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import pytest
 
-from epiqa import assistant, cli
+from epiqa import cli
 from epiqa.answering.calibration import FEATURES, Calibration
-from epiqa.assistant import add_paths
-from epiqa.sync import operations
+from epiqa.sync.operations import add_paths
 from fakes import KeywordReader, WordEmbedder
 
 CALIBRATION = Calibration(0.0, dict.fromkeys(FEATURES, 0.0) | {"margin": 1.0}, threshold=0.5, reader="")
+
+BUNDLED = "all-MiniLM-L6-v2-fake"  # whose index is opened without naming it again
 
 
 class Result(NamedTuple):
@@ -42,9 +43,10 @@ class UnsureReader(KeywordReader):
 @pytest.fixture
 def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Evaluate:
     """Runs `epiqa evaluate`, with an index of one document in `index`, in the folder of the test."""
-    monkeypatch.setattr(operations, "load_embedder", lambda name: WordEmbedder())
-    monkeypatch.setattr(assistant, "load_reader", lambda name: KeywordReader())
-    monkeypatch.setattr(assistant, "bundled_calibration", lambda: CALIBRATION)
+    monkeypatch.setattr("epiqa.models.embedder.load_embedder", lambda name: WordEmbedder(BUNDLED))
+    monkeypatch.setattr("epiqa.text_qa.load_reader", lambda name: KeywordReader())
+    for module in ("live_index", "text_qa"):
+        monkeypatch.setattr(f"epiqa.{module}.bundled_calibration", lambda: CALIBRATION)
     monkeypatch.chdir(tmp_path)
     Path("harbour.txt").write_text("Harbour budget\n\nThey met. answer: seven million", encoding="utf-8")
     add_paths(["harbour.txt"], "index")
@@ -109,7 +111,7 @@ def test_a_run_is_compared_with_its_baseline(evaluate: Evaluate, monkeypatch: py
     assert "\nCompared with old.json on the 24 questions of both:\n      " in out
     assert re.search(r"^f1 +0\.2500 +0\.2500 +\+0\.0000   \+0\.0000 to \+0\.0000 +1\.0000$", out, re.MULTILINE)
 
-    monkeypatch.setattr(assistant, "load_reader", lambda name: UnsureReader())
+    monkeypatch.setattr("epiqa.text_qa.load_reader", lambda name: UnsureReader())
     code, out, _ = evaluate(asked, "--baseline", "old.json", "--json", "new.json", "--report", "new.html")
     assert code == 0
     assert "  reader: keywords, now unsure\n" in out

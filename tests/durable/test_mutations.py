@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.answering.calibration import bundled_calibration, write_calibration
-from epiqa.assistant import CALIBRATION
+from epiqa.answering.calibration import CALIBRATION, bundled_calibration, write_calibration
 from turns import Program, commit, whole_turn
 
 

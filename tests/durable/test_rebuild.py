@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from epiqa import cli
-from epiqa.assistant import CALIBRATION, add_paths, verify_index
+from epiqa.answering.calibration import CALIBRATION
 from epiqa.errors import EpiQAError, IndexDamagedError
 from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, generations, verify
+from epiqa.sync.operations import add_paths, verify_index
+from epiqa.sync.options import UpdateOptions
 from fakes import WordEmbedder, query_terms
 from turns import change, commit, whole_turn
 
@@ -131,20 +133,20 @@ def test_there_is_nothing_to_set_aside_of_a_new_index(memory_path: Path) -> None
 def test_only_rebuild_sets_a_damaged_index_aside(memory_path: Path) -> None:
     file, directory = memory_path / "notice.txt", memory_path / "index"
     file.write_text(OLD)
-    add_paths(file, directory, embedder=WordEmbedder())
+    add_paths(file, directory, UpdateOptions(embedder=WordEmbedder()))
     (vectors,) = directory.rglob("vectors-0.faiss")
     vectors.write_bytes(b"")
     before = tree(directory)
     file.write_text(NEW)
     with pytest.raises(IndexDamagedError, match=r"g000001/vectors-0\.faiss .*Nothing was deleted.* --rebuild$"):
-        add_paths(file, directory, embedder=WordEmbedder())
+        add_paths(file, directory, UpdateOptions(embedder=WordEmbedder()))
     with pytest.raises(EpiQAError, match="nothing was indexed"):
-        add_paths(memory_path / "none.txt", directory, embedder=WordEmbedder(), rebuild=True)
+        add_paths(memory_path / "none.txt", directory, UpdateOptions(embedder=WordEmbedder(), rebuild=True))
     (memory_path / "empty.txt").touch()
     with pytest.raises(EpiQAError, match="nothing was indexed"):
-        add_paths(memory_path / "empty.txt", directory, embedder=WordEmbedder(), rebuild=True)
+        add_paths(memory_path / "empty.txt", directory, UpdateOptions(embedder=WordEmbedder(), rebuild=True))
     assert tree(directory) == before
-    report = add_paths(file, directory, embedder=WordEmbedder(), rebuild=True)
+    report = add_paths(file, directory, UpdateOptions(embedder=WordEmbedder(), rebuild=True))
     assert report.set_aside is not None and tree(Path(report.set_aside)) == before
     assert verify_index(directory).documents == 1
     with closing(EmbeddedReader.open(directory)) as index:

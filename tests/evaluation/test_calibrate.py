@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epiqa.answering.calibration import FEATURES, Calibration, write_calibration
-from epiqa.assistant import CALIBRATION, EpiQA
+from epiqa.answering.calibration import CALIBRATION, FEATURES, Calibration, write_calibration
+from epiqa.assistant import EpiQA
 from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import calibrate
 from epiqa.evaluation.calibrate import Asked, judge, recalibrate
@@ -25,7 +25,7 @@ GULLIBLE = Calibration(4.0, dict.fromkeys(FEATURES, 0.0), threshold=0.5, reader=
 
 @pytest.fixture(autouse=True)
 def _gullible(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("epiqa.assistant", "epiqa.evaluation.calibrate"):
+    for module in ("epiqa.live_index", "epiqa.text_qa", "epiqa.evaluation.calibrate"):
         monkeypatch.setattr(sys.modules[module], "bundled_calibration", lambda: GULLIBLE)
 
 

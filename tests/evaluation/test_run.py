@@ -15,9 +15,8 @@ import ir_measures
 import pytest
 from ir_measures import RR, R, nDCG
 
-from epiqa import assistant
 from epiqa.answering.calibration import FEATURES, Calibration
-from epiqa.assistant import TOP_K, EpiQA, Method, add_documents, add_paths
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.errors import IndexMissingError, QuestionSetError
 from epiqa.evaluation import Evaluation, Outcome, evaluate, flat_measures
 from epiqa.evaluation.export import as_json
@@ -26,7 +25,9 @@ from epiqa.evaluation.outcomes import per_question, verdict
 from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet
 from epiqa.evaluation.run import Mode, holds_answer, retrieval_measures
 from epiqa.evaluation.settings import question_set_settings
-from epiqa.sync import operations
+from epiqa.search.retriever import Method
+from epiqa.sync.operations import add_documents, add_paths
+from epiqa.sync.options import UpdateOptions
 from epiqa.text.sentences import content_words
 from epiqa.types import Answer, Candidate, Citation, Passage, Span
 from fakes import KeywordReader, WordEmbedder, make_document, make_passage
@@ -46,6 +47,8 @@ RETRIEVAL_MEASURES = {
     *("latency_ms.p50", "latency_ms.p95", "seconds"),
 }
 
+BUNDLED = "all-MiniLM-L6-v2-fake"  # whose index is opened without naming it again
+
 
 class CoveringReader(KeywordReader):
     """Is as sure as the question's words stand in the passage: its margin is 2 if all do, -2 if none."""
@@ -62,9 +65,10 @@ class CoveringReader(KeywordReader):
 
 @pytest.fixture
 def _fake_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "load_embedder", lambda name: WordEmbedder())
-    monkeypatch.setattr(assistant, "load_reader", lambda name: CoveringReader())
-    monkeypatch.setattr(assistant, "bundled_calibration", lambda: CALIBRATION)
+    monkeypatch.setattr("epiqa.models.embedder.load_embedder", lambda name: WordEmbedder(BUNDLED))
+    monkeypatch.setattr("epiqa.text_qa.load_reader", lambda name: CoveringReader())
+    for module in ("live_index", "text_qa"):
+        monkeypatch.setattr(f"epiqa.{module}.bundled_calibration", lambda: CALIBRATION)
 
 
 def names(evaluation: Evaluation) -> set[str]:
@@ -309,7 +313,7 @@ def test_the_settings_say_what_the_figures_depend_on(tmp_path: Path) -> None:
     digest = hashlib.sha256(questions.read_bytes()).hexdigest()
     assert one["questions"] == {"name": "set.jsonl", "sha256": digest}
     assert (one["mode"], one["search"]["method"], one["top_k"]) == ("open", "fused", TOP_K)
-    assert (one["reader"], one["embedder"]) == ("keywords", "words@64")
+    assert (one["reader"], one["embedder"]) == ("keywords", f"{BUNDLED}@64")
     assert one["calibration"]["threshold"] == 0.5
     assert list(one["versions"]) == ["epiqa", "python", "onnxruntime", "faiss", "numpy", "sqlite", "machine"]
     assert (one["index"]["generation"], one["index"]["documents"], one["index"]["chunks"]) == ("g000001", 2, 2)
@@ -509,7 +513,7 @@ def test_retrieval_by_document_is_that_of_trec_eval(tmp_path: Path, method: Meth
         for query in queries
     }
     embedder = WordEmbedder()
-    add_documents(documents, tmp_path, embedder=embedder)
+    add_documents(documents, tmp_path, UpdateOptions(embedder=embedder))
     qa = EpiQA.open(tmp_path, embedder=embedder, reader=KeywordReader())
     assert qa.info.chunks > 2 * len(documents)
     run = []

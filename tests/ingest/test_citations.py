@@ -10,6 +10,7 @@ from epiqa import EpiQA
 from epiqa.cli.show import answer_as_json, found_as_json
 from epiqa.errors import EpiQAError
 from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
 from fakes import KeywordReader, WordEmbedder
 from paths import FORMATS as DATA
 
@@ -55,13 +56,13 @@ def test_what_a_container_no_longer_holds_does_not_answer(tmp_path: Path) -> Non
         "a.jsonl2.txt",
     ]
     path.write_text('{"text": "one"}\n{"text": "zwei"}\n')
-    report = add_paths([path], index, embedder=WordEmbedder())
+    report = add_paths([path], index, UpdateOptions(embedder=WordEmbedder()))
     assert report.unchanged == (f"{path}#1",)
     assert report.replaced == (f"{path}#2",)
     assert report.removed == (f"{path}#3",)
     assert EpiQA.open(index).info.documents == 3
     path.write_text('{"text": "one"}\n')
-    assert add_paths([path], index, embedder=WordEmbedder()).removed == (f"{path}#2",)
+    assert add_paths([path], index, UpdateOptions(embedder=WordEmbedder())).removed == (f"{path}#2",)
     assert EpiQA.open(index).info.documents == 2
 
 
@@ -70,7 +71,7 @@ def test_an_archive_that_holds_nothing_more_answers_nothing_more(tmp_path: Path)
     path.write_text('{"text": "one"}\n')
     build(path, index=index)
     path.write_text("")
-    report = add_paths([path], index, embedder=WordEmbedder())
+    report = add_paths([path], index, UpdateOptions(embedder=WordEmbedder()))
     assert (report.removed, report.skipped) == ((f"{path}#1",), ((str(path), "is empty"),))
     assert EpiQA.open(index).info.documents == 0
 
@@ -80,7 +81,7 @@ def test_a_file_that_is_empty_now_answers_nothing(tmp_path: Path) -> None:
     path.write_text("one")
     build(path, index=index)
     path.write_text("")
-    report = add_paths([path], index, embedder=WordEmbedder())
+    report = add_paths([path], index, UpdateOptions(embedder=WordEmbedder()))
     assert (report.removed, report.skipped) == ((str(path),), ((str(path), "is empty"),))
     assert EpiQA.open(index).info.documents == 0
     assert EpiQA.open(index).unread() == [(str(path), "is empty")]
@@ -101,7 +102,7 @@ def test_a_file_whose_metadata_changed_is_replaced(tmp_path: Path) -> None:
     path.write_text("<title>One</title><p>text")
     build(path, index=index)
     path.write_text("<title>Two</title><p>text")
-    assert add_paths([path], index, embedder=WordEmbedder()).replaced == (str(path),)
+    assert add_paths([path], index, UpdateOptions(embedder=WordEmbedder())).replaced == (str(path),)
     assert [document.title for document in EpiQA.open(index).documents()] == ["Two"]
 
 
@@ -113,11 +114,11 @@ def test_what_could_not_be_read_is_remembered_until_it_can(tmp_path: Path) -> No
     qa = build(good, bad, index=index)
     assert (qa.unread(), qa.info.unread, qa.info.documents) == ([(str(bad), reason)], 1, 1)
     with pytest.raises(EpiQAError, match="nothing was indexed"):
-        add_paths([bad], index, embedder=WordEmbedder())
+        add_paths([bad], index, UpdateOptions(embedder=WordEmbedder()))
     bad.write_text("well")
-    assert add_paths([bad], index, embedder=WordEmbedder()).added == (str(bad),)
+    assert add_paths([bad], index, UpdateOptions(embedder=WordEmbedder())).added == (str(bad),)
     assert (EpiQA.open(index).unread(), EpiQA.open(index).info.unread) == ([], 0)
     good.write_bytes(b"a\0b")
-    assert add_paths([good], index, embedder=WordEmbedder()).removed == (str(good),)
+    assert add_paths([good], index, UpdateOptions(embedder=WordEmbedder())).removed == (str(good),)
     assert EpiQA.open(index).unread() == [(str(good), reason)]
     assert [document.path for document in EpiQA.open(index).documents()] == [str(bad)]

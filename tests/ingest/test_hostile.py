@@ -15,6 +15,7 @@ import hostile
 from epiqa.errors import IngestError
 from epiqa.ingest import Sandbox, find_files, normalise, printable, read_documents
 from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
 from epiqa.types import Document
 from fakes import WordEmbedder
 
@@ -74,7 +75,7 @@ def test_a_hostile_neighbour_costs_a_good_file_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.docx").write_bytes(hostile.saying(hostile.bomb("word/document.xml"), 600 << 20))
     (folder / "b.txt").write_text("good")
-    report = add_paths([folder], tmp_path / "index", embedder=WordEmbedder())
+    report = add_paths([folder], tmp_path / "index", UpdateOptions(embedder=WordEmbedder()))
     assert report.added == (str(folder / "b.txt"),)
     assert report.skipped == ((str(folder / "a.docx"), "unpacks to 600 MB, more than 512"),)
 

@@ -13,6 +13,7 @@ from epiqa.errors import EpiQAError, IngestError
 from epiqa.ingest import pdf
 from epiqa.store.embedded import verify
 from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
 from fakes import WordEmbedder
 from paths import FORMATS as DATA
 
@@ -31,9 +32,9 @@ def test_a_scan_is_read_when_asked_for_and_says_so(tmp_path: Path) -> None:
     scan = tmp_path / "scan.pdf"
     save_scan(scan)
     shutil.copy(DATA / "chromium-pages.pdf", tmp_path / "pages.pdf")
-    first = add_paths([tmp_path], index, embedder=WordEmbedder())
+    first = add_paths([tmp_path], index, UpdateOptions(embedder=WordEmbedder()))
     assert [path for path, _ in first.skipped] == [str(scan)]
-    report = add_paths([tmp_path], index, embedder=WordEmbedder(), ocr=True)
+    report = add_paths([tmp_path], index, UpdateOptions(embedder=WordEmbedder(), is_recognising=True))
     assert str(scan) in report.added
     verify(index)
     qa = EpiQA.open(index, embedder=WordEmbedder())
@@ -47,7 +48,7 @@ def test_a_scan_is_read_when_asked_for_and_says_so(tmp_path: Path) -> None:
     assert qa.unread() == []
     embedder = WordEmbedder()
     for ocr in (True, False):  # what was recognised stays, and costs nothing again
-        again = add_paths([tmp_path], index, embedder=embedder, ocr=ocr)
+        again = add_paths([tmp_path], index, UpdateOptions(embedder=embedder, is_recognising=ocr))
         assert (len(again.unchanged), again.skipped, embedder.encoded) == (2, (), [])
 
 
@@ -55,7 +56,7 @@ def test_without_the_program_the_error_says_how_to_get_it(tmp_path: Path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(EpiQAError, match="apt-get install tesseract-ocr"):
-        add_paths([tmp_path], tmp_path / "index", ocr=True)
+        add_paths([tmp_path], tmp_path / "index", UpdateOptions(is_recognising=True))
     assert not (tmp_path / "index").exists()
 
 
@@ -66,7 +67,7 @@ def test_without_data_for_english_the_error_says_how_to_get_them(
     monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(EpiQAError, match="apt-get install tesseract-ocr-eng, or set TESSDATA_PREFIX"):
-        add_paths([tmp_path], tmp_path / "index", ocr=True)
+        add_paths([tmp_path], tmp_path / "index", UpdateOptions(is_recognising=True))
 
 
 @pytest.mark.parametrize(

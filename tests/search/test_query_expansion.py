@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.assistant import EpiQA, add_documents
+from epiqa.assistant import EpiQA
 from epiqa.search.inflection import forms_of
 from epiqa.search.query_expansion import (
     MAX_CORRECTED,
@@ -23,6 +23,8 @@ from epiqa.search.query_expansion import (
 )
 from epiqa.store.embedded import EmbeddedReader
 from epiqa.store.protocol import QueryTerm
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
 from fakes import WordEmbedder, make_document
 
 EMBEDDER = WordEmbedder(dimensions=16)
@@ -150,7 +152,7 @@ def texts(terms: Iterable[QueryTerm]) -> list[str]:
 
 def build(directory: Path, *texts: str) -> EpiQA:
     documents = [make_document(text, path=f"{n}.txt", title="") for n, text in enumerate(texts)]
-    add_documents(documents, directory, embedder=EMBEDDER)
+    add_documents(documents, directory, UpdateOptions(embedder=EMBEDDER))
     return EpiQA.open(directory, embedder=EMBEDDER)
 
 

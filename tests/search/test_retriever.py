@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from epiqa.assistant import EpiQA, Method, add_documents
+from epiqa.assistant import EpiQA
 from epiqa.errors import FilterError
 from epiqa.filters import Filter
 from epiqa.search.retriever import (
     LEXICAL_WEIGHT,
+    Method,
     reciprocal_rank_fusion,
     weighted_sum,
 )
-from epiqa.store.embedded import EmbeddedReader
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
 from fakes import KeywordReader, WordEmbedder, make_document
 
 METHODS: tuple[Method, ...] = ("fused", "rrf", "dense", "lexical")
@@ -29,7 +31,7 @@ TEXTS = {
 def build(directory: Path, texts: dict[str, str], *, reader: KeywordReader | None = None) -> EpiQA:
     embedder = WordEmbedder(dimensions=512)
     documents = [make_document(text, path=path, title="") for path, text in texts.items()]
-    add_documents(documents, directory, embedder=embedder)
+    add_documents(documents, directory, UpdateOptions(embedder=embedder))
     return EpiQA.open(directory, embedder=embedder, reader=reader)
 
 
@@ -155,7 +157,7 @@ def test_threads_search_one_index_at_once(tmp_path: Path) -> None:
         return [(p.path, p.score) for p in qa.search(question, within=within, method=method)]
 
     expected = [found(*call) for call in calls]
-    qa._index = EmbeddedReader.open(tmp_path)  # one in which no stems were listed yet
+    qa = EpiQA.open(tmp_path, embedder=WordEmbedder(dimensions=512))  # in which no stems were listed yet
     results: dict[int, object] = {}
     start = threading.Barrier(6)
 

@@ -15,6 +15,7 @@ from epiqa.filters import Filter
 from epiqa.ingest import Sandbox, documents, formats
 from epiqa.store.embedded import verify
 from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
 from epiqa.types import DocumentInfo, IndexReport
 from fakes import KeywordReader, WordEmbedder
 
@@ -48,7 +49,7 @@ class Corpus:
     def add(self, *paths: Path | str, prune: bool = False) -> IndexReport:
         embedder = WordEmbedder()
         self.parsed.clear()
-        report = add_paths(list(paths) or [self.folder], self.index, embedder=embedder, prune=prune)
+        report = add_paths(list(paths) or [self.folder], self.index, UpdateOptions(embedder=embedder, prune=prune))
         self.embedded = embedder.encoded
         verify(self.index)
         return report
@@ -91,7 +92,7 @@ def test_an_unchanged_folder_costs_nothing_but_its_hashes(corpus: Corpus, monkey
     generation = corpus.open().info.generation
     (corpus.folder / "a.txt").touch()
     monkeypatch.setattr(Sandbox, "_send", no_process)
-    monkeypatch.setattr("epiqa.sync.operations.load_embedder", lambda name: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("epiqa.models.embedder.load_embedder", lambda name: pytest.fail("a model was loaded"))
     report = add_paths([corpus.folder], corpus.index)
     assert corpus.names(report.unchanged) == ["a.txt", "b.txt", "c.csv"]
     assert [(Path(path).name, reason) for path, reason in report.skipped] == [
@@ -371,7 +372,7 @@ def test_a_file_that_cannot_be_opened_keeps_its_document(corpus: Corpus, monkeyp
     assert corpus.open().unread() == [(str(path), "Permission denied")]
     assert corpus.documents()["a.txt"] == before
     monkeypatch.undo()
-    report = add_paths([corpus.folder], corpus.index, embedder=WordEmbedder())
+    report = add_paths([corpus.folder], corpus.index, UpdateOptions(embedder=WordEmbedder()))
     assert str(path) in report.unchanged
     assert (corpus.open().unread(), corpus.documents()["a.txt"]) == ([], before)
 
@@ -438,7 +439,7 @@ def test_python_prunes_and_builds_anew_as_the_shell_does(corpus: Corpus, caplog:
     with caplog.at_level("WARNING", "epiqa"):
         assert build(rebuild=True) == 2
     (aside,) = corpus.index.glob("set-aside-*")
-    assert f"the index that was there lies in {aside}" in caplog.text
+    assert f"the old index lies in {aside}" in caplog.text
     assert (aside / "CURRENT").read_text() == "g000009\n"
 
 
@@ -464,7 +465,9 @@ def test_what_is_stored_is_kept_when_it_is_stopped_and_not_read_again(
     (corpus.folder / "l.jsonl").write_text("".join(json.dumps({"text": f"Line {n}."}) + "\n" for n in range(10)))
     embedder = WordEmbedder()
     report = add_paths(
-        [corpus.folder], corpus.index, embedder=embedder, should_stop=lambda: len(embedder.encoded) >= 8
+        [corpus.folder],
+        corpus.index,
+        UpdateOptions(embedder=embedder, should_stop=lambda: len(embedder.encoded) >= 8),
     )
     assert (report.left, len(report.added)) == (10, 8)
     assert len(corpus.documents()) == 3 + 8
@@ -484,8 +487,10 @@ def test_a_long_run_becomes_visible_bit_by_bit(corpus: Corpus, monkeypatch: pyte
     add_paths(
         [corpus.folder],
         corpus.index,
-        embedder=WordEmbedder(),
-        on_progress=lambda done, total, path: seen.append(corpus.open().info.documents),
+        UpdateOptions(
+            embedder=WordEmbedder(),
+            on_progress=lambda done, total, path: seen.append(corpus.open().info.documents),
+        ),
     )
     assert (seen[0], seen[-1]) == (3, 5)
     assert 4 in seen

@@ -19,6 +19,7 @@ from epiqa import EpiQA
 from epiqa.errors import EpiQAError
 from epiqa.ingest import LEADS_OUT
 from epiqa.store.embedded import EmbeddedWriter, verify
+from epiqa.sync.options import UpdateOptions
 from epiqa.sync.watcher import watch_paths
 from fakes import WordEmbedder
 
@@ -29,6 +30,8 @@ epiqa.sync.updater.EMBED_CHUNKS, epiqa.sync.updater.CHECKPOINT_S, epiqa.sync.upd
 from epiqa.cli import main
 main()
 """
+
+OPTIONS = UpdateOptions(embedder=WordEmbedder())
 
 
 class Child:
@@ -155,19 +158,19 @@ def test_watch_waits_for_another_writer_and_ends_while_it_waits(
 
 def test_a_watched_folder_that_goes_away_keeps_its_documents(folder: Path, tmp_path: Path) -> None:
     stop, index = Event(), tmp_path / "index"
-    reports = watch_paths(folder, index, stop=stop, embedder=WordEmbedder())
+    reports = watch_paths(folder, index, OPTIONS, stop=stop)
     assert len(next(reports).added) == 1
     folder.rename(tmp_path / "elsewhere")
-    with pytest.raises(EpiQAError, match="is there no longer"):
+    with pytest.raises(EpiQAError, match="is gone"):
         next(reports)
     assert list(documents(index)) == ["a.txt"]
     with pytest.raises(EpiQAError, match="no such file or folder"):
-        next(watch_paths(folder, index, stop=stop))
+        next(watch_paths(folder, index, OPTIONS, stop=stop))
 
 
 def test_a_stop_ends_watching(folder: Path, tmp_path: Path) -> None:
     stop = Event()
-    reports = watch_paths(folder / "*.txt", tmp_path / "index", stop=stop, embedder=WordEmbedder())
+    reports = watch_paths(folder / "*.txt", tmp_path / "index", OPTIONS, stop=stop)
     next(reports)
     (folder / "b.txt").write_text("Masks")
     (folder / "c.md").write_text("Not meant")

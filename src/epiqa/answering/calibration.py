@@ -24,6 +24,9 @@ from epiqa.types import Passage, Span
 
 Array = NDArray[np.float64]
 
+# In the index directory: what `epiqa calibrate` fitted to the user's own questions.
+CALIBRATION = "calibration.json"
+
 # The signals that the confidence is made of: the columns of `features`.
 FEATURES = ("margin", "log_probability", "log_rank", "first_margin")
 

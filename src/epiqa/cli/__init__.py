@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from epiqa import __version__
-from epiqa.assistant import TOP_K, EpiQA, check_question, remove_document, verify_index
+from epiqa.arguments import check_question
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.cli.folder import index_command, watch_command
 from epiqa.cli.measure import calibrate_command, evaluate_command
 from epiqa.cli.options import (
@@ -50,6 +51,7 @@ from epiqa.cli.show import (
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
 from epiqa.models.reader import load_reader
+from epiqa.sync.operations import remove_document, verify_index
 from epiqa.types import DocumentInfo
 
 app = typer.Typer(

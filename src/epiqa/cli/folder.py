@@ -15,11 +15,12 @@ from typing import Annotated
 
 import typer
 
-from epiqa.assistant import add_paths
 from epiqa.cli.options import DEFAULT_INDEX, IndexOption, JsonOption
 from epiqa.cli.progress import Advance, progress
 from epiqa.cli.show import err, print_changes, print_report, report_as_json, say
 from epiqa.errors import EpiQAError
+from epiqa.sync.operations import add_paths
+from epiqa.sync.options import UpdateOptions
 from epiqa.sync.watcher import watch_paths
 from epiqa.types import DEFAULT_CHUNKING, Chunking
 
@@ -69,18 +70,17 @@ def index_command(
     """Add or update documents. Ctrl-C stops; the same command goes on from there."""
     interrupt = Interrupt()
     with interrupt.caught(), progress("files") as advance:
-        report = add_paths(
-            _listed(paths),
-            index,
+        options = UpdateOptions(
             embedder=embedder,
             chunking=_chunking(chunk_words, titles),
             prune=prune,
-            ocr=ocr,
+            is_recognising=ocr,
             rebuild=rebuild,
             on_progress=interrupt.working(advance),
             on_wait=lambda: interrupt.waiting(index),
             should_stop=interrupt.is_set,
         )
+        report = add_paths(_listed(paths), index, options)
     if as_json:
         print(json.dumps(report_as_json(report), ensure_ascii=False))
     else:
@@ -109,17 +109,15 @@ def watch_command(
     given = _listed(paths)
     with interrupt.caught(is_end=True):
         with progress("files") as advance:
-            reports = watch_paths(
-                given,
-                index,
-                stop=interrupt,
+            options = UpdateOptions(
                 embedder=embedder,
                 chunking=_chunking(chunk_words, titles),
                 prune=prune,
-                ocr=ocr,
+                is_recognising=ocr,
                 on_progress=interrupt.working(advance),
                 on_wait=lambda: interrupt.waiting(index),
             )
+            reports = watch_paths(given, index, options, stop=interrupt)
             first = next(reports, None)
         if first is not None:
             print_report(first)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from epiqa.answering.calibration import MAX_FALSE_ANSWERS
-from epiqa.assistant import CALIBRATION, EpiQA
+from epiqa.answering.calibration import CALIBRATION, MAX_FALSE_ANSWERS
+from epiqa.assistant import EpiQA
 from epiqa.cli.options import (
     DEFAULT_INDEX,
     IndexOption,

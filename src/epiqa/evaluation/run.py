@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from epiqa.answering.answer import normalise_answer
 from epiqa.answering.calibration import bundled_calibration
-from epiqa.assistant import TOP_K, EpiQA, Method, TextQA, add_documents
+from epiqa.assistant import TOP_K, EpiQA
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation import metrics
 from epiqa.evaluation.measures import CUTOFFS, answer_measures, query_measures, ranking_measures
@@ -27,6 +27,10 @@ from epiqa.evaluation.outcomes import (
 from epiqa.evaluation.questions import Question, QuestionSet, RetrievalSet, read_questions
 from epiqa.evaluation.sampling import confidence_intervals
 from epiqa.evaluation.settings import calibration_settings, index_settings, question_set_settings, versions
+from epiqa.search.retriever import Method
+from epiqa.sync.operations import add_documents
+from epiqa.sync.options import UpdateOptions
+from epiqa.text_qa import TextQA
 from epiqa.types import Answer, Document, Embedder, Passage, Reader
 
 __all__ = [
@@ -128,10 +132,10 @@ def _index(
 ) -> Iterator[EpiQA]:
     """Opens `index`, or one of the set's own documents, made for as long as it is used."""
     if not questions.documents:
-        yield EpiQA.open(index, embedder=embedder, reader=reader)
+        yield EpiQA.open(index, embedder=embedder, reader=reader, is_pinned=True)
         return
     with tempfile.TemporaryDirectory(prefix="epiqa-") as folder:
-        add_documents((*questions.documents, *distraction), folder, embedder=embedder)
+        add_documents((*questions.documents, *distraction), folder, UpdateOptions(embedder=embedder))
         yield EpiQA.open(folder, embedder=embedder, reader=reader)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from epiqa.errors import ModelError
+from epiqa.errors import EmbedderMismatchError, ModelError
 from epiqa.models import checksums, onnx_runtime
 from epiqa.types import Embedder, Vectors
 
 BUNDLED = "all-MiniLM-L6-v2"
+SENTENCE_TRANSFORMERS = "sentence-transformers@"  # begins the fingerprint of such a model
 BATCH_TEXTS = 16
 
 
@@ -78,7 +79,7 @@ class SentenceTransformerEmbedder:
         self._model = model
         self.name = str(Path(name).resolve()) if Path(name).is_dir() else name
         self.dimensions = int(model.encode(["width"]).shape[1])
-        self.fingerprint = f"sentence-transformers@{_hash(model)}"
+        self.fingerprint = f"{SENTENCE_TRANSFORMERS}{_hash(model)}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Returns float32, shape (texts, dimensions), rows of length 1."""
@@ -94,6 +95,30 @@ def load_embedder(name: str | None = None) -> Embedder:
     Raises ModelError when the model is not on this machine; nothing is fetched.
     """
     return OnnxEmbedder() if name in (None, BUNDLED) else SentenceTransformerEmbedder(name)
+
+
+def open_embedder(given: Embedder | str | None) -> Embedder:
+    """Returns an embedder that is given as such, by its name, or by None for the bundled one."""
+    return load_embedder(given) if given is None or isinstance(given, str) else given
+
+
+def matching_embedder(given: Embedder | str | None, name: str, fingerprint: str, directory: Path) -> Embedder:
+    """Returns the embedder to use with an index that one of this name and fingerprint made.
+
+    Raises EmbedderMismatchError when the given one is another, or when a custom one must be given.
+    """
+    if given is None and not fingerprint.startswith((f"{BUNDLED}-", SENTENCE_TRANSFORMERS)):
+        raise EmbedderMismatchError(
+            f"the index in {directory} was built with the custom embedder {name!r} ({fingerprint}): pass it as"
+            " embedder= in Python, or build another index with epiqa index PATH… --index DIR"
+        )
+    model = open_embedder(name if given is None else given)
+    if model.fingerprint != fingerprint:
+        raise EmbedderMismatchError(
+            f"the index in {directory} was built with {name} ({fingerprint}), this embedder is {model.name}"
+            f" ({model.fingerprint}): use that one, or build another index with epiqa index PATH… --index DIR"
+        )
+    return model
 
 
 def _hash(model: Any) -> str:

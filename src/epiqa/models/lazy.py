@@ -1,4 +1,4 @@
-"""Values that are costly to make, such as models: made once, when first needed or a little before."""
+"""Costly values, such as models: made once, when first needed or ahead of time in a thread."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-THREAD = "epiqa-once"  # the name of those that make something beforehand
+THREAD = "epiqa-lazy"  # the name of the threads that make a value ahead of time
 
 
-class Once(Generic[T]):
-    """What is made when first asked for, and once, however many threads ask."""
+class Lazy(Generic[T]):
+    """A value that is made once, when first asked for, however many threads ask."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -21,14 +21,14 @@ class Once(Generic[T]):
         self._lock = Lock()
 
     def get(self) -> T:
-        """Returns it; raises what its making raises."""
+        """Returns the value; raises what making it raises."""
         with self._lock:
             if not self._made:
                 self._made.append(self._make())
             return self._made[0]
 
     def begin(self) -> None:
-        """Begins to make it in a thread; what goes wrong there is left to `get`, which tries again."""
+        """Begins to make the value in a thread. An error there is left to `get`, which tries again."""
 
         def make() -> None:
             with suppress(Exception):

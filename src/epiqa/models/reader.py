@@ -23,7 +23,7 @@ from tokenizers import Encoding, Tokenizer
 
 from epiqa.errors import ModelError
 from epiqa.models import onnx_runtime
-from epiqa.models.lazy import Once
+from epiqa.models.lazy import Lazy
 from epiqa.search.reranker import best_margins, place_of, reranked, stacked
 from epiqa.types import Passage, Reader, Span
 
@@ -246,7 +246,7 @@ class Opening:
 
     def __init__(self, name: str) -> None:
         self.fingerprint = _short(onnx_runtime.bundled_fingerprint(name))
-        self._reader = Once(lambda: _bundled_reader(name))
+        self._reader = Lazy(lambda: _bundled_reader(name))
         self._reader.begin()
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
+
+# Of a file that is only ever replaced as a whole: when it was written, its number, its size.
+Version: TypeAlias = tuple[int, int, int]
 
 
 def sync(path: Path) -> None:
@@ -42,3 +46,12 @@ def replace_file(path: Path, data: bytes, *, suffix: str = ".next") -> None:
         following.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def file_version(path: Path) -> Version | None:
+    """Returns what changes when another file takes the place of the one at `path`; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from epiqa.store import embedded
+from epiqa.store.atomic_write import Version, file_version
 from epiqa.store.protocol import IndexReader, IndexWriter, OnWait
 from epiqa.types import IndexInfo
 
@@ -25,6 +26,14 @@ def open_writer(location: Location, *, on_wait: OnWait | None = None, rebuild: b
     `on_wait` is called once when another process is writing. `rebuild` sets the old index aside and starts empty.
     """
     return embedded.EmbeddedWriter(Path(location), on_wait=on_wait, rebuild=rebuild)
+
+
+def version_of(location: Location) -> Version | None:
+    """Returns what changes whenever another generation becomes live; None where there is no index.
+
+    It costs one system call, so it can be asked before each question.
+    """
+    return file_version(Path(location) / embedded.CURRENT)
 
 
 def verify(location: Location) -> IndexInfo:

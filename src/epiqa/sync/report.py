@@ -1,4 +1,4 @@
-"""What a run did to an index, path by path: noted place by place while it goes on, told as a report at its end."""
+"""The changes that a run made to an index, per file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import defaultdict
 from epiqa.types import IndexInfo, IndexReport
 
 
-class Ledger:
-    """Which document each place held before the run, and which it holds now."""
+class ReportBuilder:
+    """Which document each location held before the run, and which it holds now."""
 
     def __init__(self) -> None:
         self.skipped: list[tuple[str, str]] = []
@@ -21,13 +21,13 @@ class Ledger:
         self._new: set[str] = set()
 
     def keep(self, path: str) -> None:
-        """Notes that a path holds what it held."""
+        """Notes that a path is unchanged."""
         self._unchanged.append(path)
 
     def change(
         self, location: str, path: str, before: str | None, after: str | None, *, is_new: bool = False
     ) -> None:
-        """Notes that a place holds another document, or none any more; a new one may have the id of the last."""
+        """Notes that a location holds another document, or none; a new one may have the id of the last."""
         if location in self._places:
             before = self._places[location][1]
         else:
@@ -38,11 +38,11 @@ class Ledger:
 
     @property
     def is_empty(self) -> bool:
-        """Tells whether nothing that could be read was met."""
+        """Whether no readable file was met."""
         return not (self._places or self._unchanged)
 
     def copies(self) -> list[tuple[str, str]]:
-        """Returns path and document of each new place; a document may lie elsewhere, too."""
+        """Returns path and document id of each new location; a document may have others."""
         places, moved = self._changed(), self._moves()
         return [
             (path, after)
@@ -54,7 +54,7 @@ class Ledger:
         return {place: row for place, row in self._places.items() if row[1] != row[2] or place in self._new}
 
     def _moves(self) -> dict[str, str]:
-        """Returns for each place whose document left another the place that it left."""
+        """Returns for each location that a document moved to the one that it left."""
         left: dict[str, list[str]] = defaultdict(list)
         places = self._changed()
         for location, (_, before, after) in places.items():
@@ -66,11 +66,11 @@ class Ledger:
             if after is not None and left[after]
         }
 
-    def report(self, index: IndexInfo | None) -> IndexReport:
-        """Puts together where each document came from and where it went.
+    def build(self, index: IndexInfo | None) -> IndexReport:
+        """Returns the report; `index` is what the index holds now.
 
-        A document that left one place and came to another has moved. A place whose document is nowhere now was
-        replaced if it holds another.
+        A document that left one location and came to another has moved. A location whose old document is nowhere
+        now was replaced if it holds another, else removed.
         """
         places, moved = self._changed(), self._moves()
         emptied = set(places) - set(moved.values())  # what was there before, if anything, did not move elsewhere

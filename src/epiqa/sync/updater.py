@@ -16,11 +16,10 @@ from epiqa.errors import IngestError
 from epiqa.ingest import Sandbox, documents_in, location_of, open_file, printable
 from epiqa.models.embedder import titled
 from epiqa.store.protocol import DocumentLocation, IndexWriter, SourceFile, content_digest
-from epiqa.sync.report import Ledger
+from epiqa.sync.options import UpdateOptions
+from epiqa.sync.report import ReportBuilder
 from epiqa.text.chunker import chunk
 from epiqa.types import Chunk, Document, Embedder
-
-OnProgress = Callable[[int, int, str], None]
 
 # Chunks are embedded this many at a time, across documents, so that batches of like length can be made.
 EMBED_CHUNKS = 256
@@ -29,16 +28,16 @@ CHECKPOINT_S = 30.0
 CHECKPOINT_SHARE = 20
 
 
-class Store:
+class DocumentStore:
     """Cuts and embeds documents and stores them, many at a time.
 
     `embedder` is called when first needed: a run in which nothing is new loads no model.
     """
 
-    def __init__(self, writer: IndexWriter, embedder: Callable[[], Embedder], ledger: Ledger) -> None:
+    def __init__(self, writer: IndexWriter, embedder: Callable[[], Embedder], report: ReportBuilder) -> None:
         self._writer = writer
         self._embedder = embedder
-        self._ledger = ledger
+        self._report = report
         self._waiting: list[tuple[Document, list[Chunk]] | Callable[[], None]] = []
         self._ids: dict[str, str] = {}
         self._chunks = 0
@@ -89,7 +88,7 @@ class Store:
             assert vectors is not None
             document, pieces = item
             before = self._writer.add(document, pieces, vectors[first : first + len(pieces)])
-            self._ledger.change(document.location, document.path, before, document.id, is_new=True)
+            self._report.change(document.location, document.path, before, document.id, is_new=True)
             first += len(pieces)
         self._ids.clear()
         self._checkpoint()
@@ -108,30 +107,25 @@ class Store:
         """Gives a stored document a further place."""
         with self._writer.translated():
             before = self._writer.sources.put(location, path, document_id)
-        self._ledger.change(location, path, before, document_id)
+        self._report.change(location, path, before, document_id)
 
 
-class Update:
-    """One run over files. `should_stop` is asked between files and documents; what is stored by then stays."""
+class Updater:
+    """One run over files."""
 
     def __init__(
         self,
         writer: IndexWriter,
         sandbox: Sandbox,
-        store: Store,
-        ledger: Ledger,
-        *,
-        is_recognising: bool = False,
-        on_progress: OnProgress | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        store: DocumentStore,
+        report: ReportBuilder,
+        options: UpdateOptions,
     ) -> None:
-        self._is_recognising = is_recognising
+        self._options = options
         self._writer = writer
         self._sandbox = sandbox
         self._store = store
-        self._ledger = ledger
-        self._tell = on_progress or (lambda done, total, path: None)
-        self._should_stop = should_stop or (lambda: False)
+        self._report = report
         self._done = 0
 
     def run(self, files: Sequence[Path], is_removed: Callable[[str], bool] | None = None) -> None:
@@ -143,9 +137,9 @@ class Update:
         changed: list[tuple[Path, SourceFile]] = []
         now: set[str] = set()  # the locations of files that are there
         for path in files:
-            if self._should_stop():
+            if self._options.should_stop():
                 break
-            self._tell(self._done, len(files), printable(path))
+            self._options.on_progress(self._done, len(files), printable(path))
             file = self._look(path)
             now.add(location_of(path))
             if file is not None:
@@ -155,15 +149,15 @@ class Update:
             if is_removed is not None:
                 self._remove(now, is_removed)
         for path in unknown:
-            if self._should_stop():
+            if self._options.should_stop():
                 break
-            self._tell(self._done, len(files), printable(path))
+            self._options.on_progress(self._done, len(files), printable(path))
             self._read(path)
-        if not self._should_stop():
+        if not self._options.should_stop():
             self._store.flush()
-        self._ledger.left = len(files) - self._done
-        if files and not self._ledger.left:
-            self._tell(len(files), len(files), printable(files[-1]))
+        self._report.left = len(files) - self._done
+        if files and not self._report.left:
+            self._options.on_progress(len(files), len(files), printable(files[-1]))
 
     def _look(self, path: Path) -> SourceFile | None:
         """Returns a file that is new or changed; of others, notes what is to be said."""
@@ -173,14 +167,14 @@ class Update:
             self._fail(path, error)
             return None
         sources, known = self._writer.sources, self._writer.sources.file(found.location)
-        contents = found.contents(is_recognising=self._is_recognising)
+        contents = found.contents(is_recognising=self._options.is_recognising)
         if known is None or known.content not in contents:
             same = next((content for content in contents if sources.files_with(content)), contents[0])
             return SourceFile(found.location, found.path, found.name, same)
         for place in sources.locations_in(found.location):
-            self._ledger.keep(found.path + place.path[len(known.path) :])
-        self._ledger.notes += sources.notes(found.location)
-        self._ledger.skipped += sources.unread(found.location)
+            self._report.keep(found.path + place.path[len(known.path) :])
+        self._report.notes += sources.notes(found.location)
+        self._report.skipped += sources.unread(found.location)
         self._done += 1
         return None
 
@@ -192,7 +186,7 @@ class Update:
             known = sources.file(location) or SourceFile(location, error.path, name)
             sources.set_file(replace(known, content=None))
             sources.set_unread(location, [(error.path, error.reason)])
-        self._ledger.skipped.append((error.path, error.reason))
+        self._report.skipped.append((error.path, error.reason))
         self._done += 1
 
     def _reuse(self, changed: Sequence[tuple[Path, SourceFile]], now: Set[str]) -> list[Path]:
@@ -228,7 +222,7 @@ class Update:
             reasons = [(file.path + path_[len(origin.path) :], reason) for path_, reason in unread]
             sources.set_unread(file.location, reasons)
             sources.set_file(file)
-            self._ledger.skipped += reasons
+            self._report.skipped += reasons
             self._done += 1
         return unknown
 
@@ -245,7 +239,7 @@ class Update:
     def _clear(self, places: Sequence[DocumentLocation]) -> None:
         self._writer.sources.clear(places)
         for place in places:
-            self._ledger.change(place.location, place.path, place.document_id, None)
+            self._report.change(place.location, place.path, place.document_id, None)
 
     def _read(self, path: Path) -> None:
         """Reads a file; until all of it is stored, its content is not noted, and the next run reads it again."""
@@ -254,14 +248,14 @@ class Update:
         except IngestError as error:
             self._fail(path, error)
             return
-        content = found.contents(is_recognising=self._is_recognising)[0]
+        content = found.contents(is_recognising=self._options.is_recognising)[0]
         file = SourceFile(found.location, found.path, found.name, content)
         with self._writer.translated():
             self._writer.sources.set_file(replace(file, content=None))
         kept, wrong = set[str](), list[IngestError]()
         try:
             for document in documents_in(found, self._sandbox):
-                if self._should_stop():
+                if self._options.should_stop():
                     return
                 if isinstance(document, IngestError):
                     wrong.append(document)
@@ -282,8 +276,8 @@ class Update:
                 self._clear([place for place in sources.locations_in(file.location) if place.location not in kept])
             sources.set_unread(file.location, reasons)
             sources.set_file(file)
-            self._ledger.notes += sources.notes(file.location)
-        self._ledger.skipped += reasons
+            self._report.notes += sources.notes(file.location)
+        self._report.skipped += reasons
         self._done += 1
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+from epiqa.arguments import AnyPath, check_paths
 from epiqa.errors import EpiQAError, IndexBusyError, IngestError
 from epiqa.ingest import LEADS_OUT, Root, find_files, is_read, leads_out, printable, roots_of
-from epiqa.sync.operations import AnyPath, update_files
-from epiqa.sync.updater import OnProgress
-from epiqa.types import Chunking, Embedder, IndexReport
+from epiqa.sync.operations import Removal, update_files
+from epiqa.sync.options import DEFAULT_OPTIONS, UpdateOptions
+from epiqa.types import IndexReport
 
 # A file is read when it has not changed for so long: until then, it may be half written.
 QUIET_S = 1.0
@@ -23,72 +24,49 @@ _STEP_MS, _DEBOUNCE_MS, _TIMEOUT_MS = 50, 500, 500
 
 
 def watch_paths(
-    paths: AnyPath | Iterable[AnyPath],
-    index: AnyPath = "index",
-    *,
-    stop: Event,
-    embedder: Embedder | str | None = None,
-    chunking: Chunking | None = None,
-    prune: bool = False,
-    ocr: bool = False,
-    on_progress: OnProgress | None = None,
-    on_wait: Callable[[], None] | None = None,
+    paths: AnyPath | Iterable[AnyPath], index: AnyPath, options: UpdateOptions, *, stop: Event
 ) -> Iterator[IndexReport]:
-    """Adds files and folders to an index, then follows what changes in them, until `stop` is set.
+    """Adds files and folders to an index, then follows their changes until `stop` is set.
 
     Yields what `add_paths` returns, first for all files, then for each change. What is deleted meanwhile is removed
-    from the index, and with `prune` what was deleted before. While another process is writing it waits, and calls
-    `on_wait` every time. Raises EpiQAError when a path does not exist, or a folder that is watched is there no
-    longer: its documents stay.
+    from the index; with `options.prune` also what was deleted before. While another process is writing it waits,
+    and calls `options.on_wait` each time. Raises EpiQAError when a path does not exist, or a watched folder is
+    gone: its documents stay.
     """
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    given = check_paths("paths", paths)
     roots = roots_of(given)
-    waiting = _Waiting(roots, os.path.realpath(index))
+    pending = _Pending(roots, os.path.realpath(index))
     notices = _notices(roots, stop)
-    waiting.note(next(notices, ()))  # from here on, no change is missed
+    pending.note(next(notices, ()))  # from here on, no change is missed
     files, errors = find_files(given, leave_out=index)
-    yield update_files(
-        files,
-        index,
-        errors=errors,
-        embedder=embedder,
-        chunking=chunking,
-        ocr=ocr,
-        is_removed=(lambda name: any(root.covers(name) for root in roots)) if prune else None,
-        emptied=[root for root in roots if prune and root.is_empty()],
-        on_progress=on_progress,
-        on_wait=on_wait,
-        should_stop=stop.is_set,
-    )
+    options = replace(options, should_stop=stop.is_set)
+    removal = Removal.of(roots) if options.prune else None
+    yield update_files(files, index, options, errors=errors, removal=removal)
+    options = replace(options, prune=False, on_progress=DEFAULT_OPTIONS.on_progress)
     for changed in notices:
         for root in roots:
             if not root.is_file and not Path(root.real).is_dir():
                 raise EpiQAError(
-                    f"{printable(root.given)} is there no longer. What was read of it stays in {index}: start again"
-                    " when it is back"
+                    f"{printable(root.given)} is gone. What was read of it stays in {index}: start again when it is"
+                    " back"
                 )
-        waiting.note(changed)
-        due = waiting.take()
-        files, gone, wrong = waiting.sorted(due)
+        pending.note(changed)
+        due = pending.take()
+        files, gone, wrong = pending.sorted(due)
         if not (files or gone or wrong):
             continue
         try:
-            report = update_files(
-                files,
-                index,
-                errors=wrong,
-                embedder=embedder,
-                chunking=chunking,
-                ocr=ocr,
-                is_removed=lambda name: any(name == path or name.startswith(f"{path}/") for path in gone),  # noqa: B023  (called in this round)
-                on_wait=on_wait,
-                should_stop=stop.is_set,
-            )
+            report = update_files(files, index, options, errors=wrong, removal=_of(gone))
         except IndexBusyError:
-            waiting.note(due)
+            pending.note(due)
             continue
-        if news := waiting.news(files, report):
+        if news := pending.news(files, report):
             yield news
+
+
+def _of(gone: Sequence[str]) -> Removal:
+    """Returns the removal of these files, and of what lay in these folders."""
+    return Removal(lambda name: any(name == path or name.startswith(f"{path}/") for path in gone))
 
 
 def _notices(roots: Sequence[Root], stop: Event) -> Iterator[list[str]]:
@@ -115,7 +93,7 @@ def _notices(roots: Sequence[Root], stop: Event) -> Iterator[list[str]]:
         ) from error
 
 
-class _Waiting:
+class _Pending:
     """What changed and is still to be looked at, by its absolute name."""
 
     def __init__(self, roots: Sequence[Root], index: str) -> None:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from epiqa.assistant import check_question
+from epiqa.arguments import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.beir import read_beir
 from epiqa.evaluation.questions.sets import (

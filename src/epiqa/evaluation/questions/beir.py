@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from epiqa.assistant import check_question
+from epiqa.arguments import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.sets import RetrievalSet, WrongLines, json_object, lines, read_text, shown
 from epiqa.ingest import make_document, normalise

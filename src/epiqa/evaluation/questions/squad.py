@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from epiqa.assistant import check_question
+from epiqa.arguments import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.sets import (
     Question,

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from epiqa.assistant import check_question
+from epiqa.arguments import check_question
 from epiqa.errors import QuestionSetError
 from epiqa.evaluation.questions.sets import (
     Question,

@@ -11,8 +11,9 @@ An index directory holds
 new `CURRENT` over the old to switch to it. Neither knows anything of models.
 """
 
+from epiqa.store.embedded.generations import CURRENT
 from epiqa.store.embedded.reader import EmbeddedReader
 from epiqa.store.embedded.verify import verify
 from epiqa.store.embedded.writer import EmbeddedWriter
 
-__all__ = ["EmbeddedReader", "EmbeddedWriter", "verify"]
+__all__ = ["CURRENT", "EmbeddedReader", "EmbeddedWriter", "verify"]

@@ -7,7 +7,8 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,52 +17,66 @@ from epiqa.store.embedded.inverted_index import Mask
 
 # SQLite has no function for what follows the last slash: all up to it is what is left by trimming the other signs.
 _FILE_NAME = "replace(path, rtrim(path, replace(path, '/', '')), '')"
+_GIVEN = "(SELECT value FROM json_each(?))"
 # A stored date is [written, month, day, year]; NULL, which no comparison holds for, where a part is missing.
 _DAY_WITHOUT_YEAR = "(json_extract(date, '$[1]') * 100 + json_extract(date, '$[2]'))"
 _DAY = f"(json_extract(date, '$[3]') * 10000 + {_DAY_WITHOUT_YEAR})"
 
 
-def chunks_within(connection: sqlite3.Connection, within: Filter, count: int) -> Mask:
-    """Tells of each of the first `count` numbers whether it is of a chunk whose document meets a filter."""
-    condition, values = _condition(within)
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a filter selects: a boolean mask of shape (chunks,), how many documents, and the names of none."""
+
+    mask: Mask
+    documents: int
+    unknown: tuple[str, ...]
+
+
+def select(connection: sqlite3.Connection, within: Filter, count: int) -> Selection:
+    """Returns what a filter selects of the first `count` chunks."""
+    ids, unknown = _documents_named(connection, within.documents)
+    condition, values = _condition(within, ids)
     mask = np.zeros(count, dtype=bool)
-    for first, chunks in connection.execute(f"SELECT first, chunks FROM documents WHERE {condition}", values):
+    rows = connection.execute(f"SELECT first, chunks FROM documents WHERE {condition}", values).fetchall()
+    for first, chunks in rows:
         mask[first : first + chunks] = True
-    return mask
+    return Selection(mask, len(rows), unknown)
 
 
-def count_documents(connection: sqlite3.Connection, within: Filter) -> int:
-    """Returns how many documents meet a filter."""
-    condition, values = _condition(within)
-    return int(connection.execute(f"SELECT count(*) FROM documents WHERE {condition}", values).fetchone()[0])
+def _documents_named(connection: sqlite3.Connection, names: Sequence[str]) -> tuple[set[str], tuple[str, ...]]:
+    """Returns the ids of the documents with these ids, paths or file names, and the names that are none of them.
+
+    An id is looked up first, for that is quick, and stands for its document alone.
+    """
+    given = _json(names)
+    known = {id_ for (id_,) in connection.execute(f"SELECT id FROM documents WHERE id IN {_GIVEN}", (given,))}
+    others = {name: _spellings(name, is_pattern=False) for name in names if name not in known}
+    ids, found = set(known), set[str]()
+    if others:
+        spellings = _json({way for ways in others.values() for way in ways})
+        rows = (
+            f"SELECT document_id, path, {_FILE_NAME} AS name FROM places WHERE path IN {_GIVEN} OR name IN {_GIVEN}"
+        )
+        for id_, *ways in connection.execute(rows, (spellings, spellings)):
+            ids.add(id_)
+            found.update(ways)
+    return ids, tuple(name for name, ways in others.items() if found.isdisjoint(ways))
 
 
-def unknown_documents(connection: sqlite3.Connection, names: Sequence[str]) -> list[str]:
-    """Returns those of the names that no document has for its id, path, or file name."""
-    condition, values = _condition(Filter(documents=tuple(names)))
-    known: set[str] = set()
-    rows = f"SELECT document_id, path, {_FILE_NAME} FROM places WHERE document_id IN"
-    for row in connection.execute(f"{rows} (SELECT id FROM documents WHERE {condition})", values):
-        known.update(row)
-    return [name for name in names if known.isdisjoint(_spellings(name, is_pattern=False))]
-
-
-def _condition(within: Filter) -> tuple[str, list[str | int]]:
+def _condition(within: Filter, ids: set[str]) -> tuple[str, list[str | int]]:
     """Returns a filter as a condition on the rows of `documents`, with the values of its variables.
 
-    Names and patterns go in as one JSON value each, for SQLite limits how many variables and terms there may be.
+    `ids` are the documents that it names. Names and patterns go in as one JSON value each, since SQLite limits the
+    number of variables and terms.
     """
     conditions, values = ["TRUE"], list[str | int]()
     if within.documents:
-        names = _all_spellings(within.documents, are_patterns=False)
-        ways = ("document_id", "path", _FILE_NAME)
-        fits = " OR ".join(f"{way} IN (SELECT value FROM json_each(?))" for way in ways)
-        conditions.append(f"id IN (SELECT document_id FROM places WHERE {fits})")
-        values += [names] * len(ways)
+        conditions.append(f"id IN {_GIVEN}")
+        values.append(_json(ids))
     if within.paths:
         fits = "places.path GLOB value OR places.path GLOB '*/' || value"  # json_each has a `path`, too
         conditions.append(f"id IN (SELECT document_id FROM places, json_each(?) WHERE {fits})")
-        values.append(_all_spellings(within.paths, are_patterns=True))
+        values.append(_json({way for pattern in within.paths for way in _spellings(pattern, is_pattern=True)}))
     days = []
     for day, comparison in ((within.first_day, ">="), (within.last_day, "<=")):
         if day is not None:
@@ -71,9 +86,8 @@ def _condition(within: Filter) -> tuple[str, list[str | int]]:
     return " AND ".join(f"({condition})" for condition in conditions), values
 
 
-def _all_spellings(names: Sequence[str], *, are_patterns: bool) -> str:
-    """Returns the spellings of all names as a JSON array."""
-    return json.dumps([form for name in names for form in sorted(_spellings(name, is_pattern=are_patterns))])
+def _json(names: Iterable[str]) -> str:
+    return json.dumps(sorted(names))
 
 
 def _spellings(name: str, *, is_pattern: bool) -> set[str]:

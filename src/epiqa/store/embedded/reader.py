@@ -21,6 +21,9 @@ from epiqa.store.embedded.segments import Segment
 from epiqa.store.protocol import QueryTerm, Scored
 from epiqa.types import DocumentInfo, Passage, Vectors
 
+# Filters whose selections are kept, each a byte for a chunk.
+KEPT_SELECTIONS = 8
+
 
 class EmbeddedReader:
     """Searches by vector and by words, and gives text by number. Safe for several threads.
@@ -46,6 +49,7 @@ class EmbeddedReader:
         self._words = BM25([segment.connection for segment in segments], self._firsts, self._is_there)
         self._lock = threading.Lock()
         self._stems: dict[str, list[str]] = {}
+        self._selections: dict[Filter, filter_sql.Selection] = {}
         # Closed at the latest with the last reference.
         self.close = weakref.finalize(self, _close, [connection, *(segment.connection for segment in segments)])
 
@@ -99,8 +103,18 @@ class EmbeddedReader:
         """Returns a boolean mask of the searchable chunks, None if all are."""
         if not within:
             return None if self._is_there.all() else self._is_there
+        return self._selection(within).mask
+
+    def _selection(self, within: Filter) -> filter_sql.Selection:
+        """Returns what a filter selects; the last ones are kept, for a question asks several times."""
         with self._reading():
-            return filter_sql.chunks_within(self._connection, within, len(self._is_there))
+            found = self._selections.pop(within, None)
+            if found is None:
+                found = filter_sql.select(self._connection, within, len(self._is_there))
+            self._selections[within] = found
+            while len(self._selections) > KEPT_SELECTIONS:
+                del self._selections[next(iter(self._selections))]
+            return found
 
     def has_word(self, word: str) -> bool:
         """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
@@ -121,13 +135,11 @@ class EmbeddedReader:
 
     def count_documents(self, within: Filter) -> int:
         """Returns how many documents meet a filter."""
-        with self._reading():
-            return filter_sql.count_documents(self._connection, within)
+        return self._selection(within).documents
 
     def unknown_documents(self, names: Sequence[str]) -> list[str]:
-        """Returns those of the names that no document has for its id, path, or file name."""
-        with self._reading():
-            return filter_sql.unknown_documents(self._connection, names)
+        """Returns the names that are no document's id, path or file name."""
+        return list(self._selection(Filter(documents=tuple(names))).unknown)
 
     def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Returns the chunks of the given numbers as passages without scores."""

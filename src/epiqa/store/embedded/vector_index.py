@@ -24,6 +24,7 @@ FLAT = "Flat"
 FLAT_UP_TO = 100_000  # vectors
 VECTORS_PER_LIST = 500
 SEARCHED_SHARE = 1 / 3  # of the lists
+COMPARED_ONE_BY_ONE = 20_000  # vectors of lists that a filter leaves, at most
 TRAINED_ON = 50  # vectors for each list
 SEED = 1234
 _BLOCK_BYTES = 1 << 20
@@ -151,6 +152,8 @@ class VectorIndex:
         top_k = min(top_k, searched)
         if top_k < 1:
             return []
+        if among is not None and searched <= (len(self) // 4 if self.is_flat else COMPARED_ONE_BY_ONE):
+            return self._compare(vector, top_k, np.flatnonzero(among))
         selector = None
         if among is not None:
             bits = np.packbits(among, bitorder="little")
@@ -164,6 +167,18 @@ class VectorIndex:
         if len(found) < top_k:
             found = self._search(vector, top_k, _parameters(selector, lists))
         return found
+
+    def _compare(self, vector: Vectors, top_k: int, rows: NDArray[np.int64]) -> list[tuple[int, float]]:
+        """Returns the `top_k` best of some rows, each compared with the vector."""
+        if self.is_flat:
+            stored = faiss.rev_swig_ptr(self._index.get_xb(), len(self) * self.dimensions)
+            scores = stored.reshape(len(self), self.dimensions)[rows] @ vector
+        else:
+            if self._index.direct_map.no():
+                self._index.make_direct_map()
+            scores = self._index.reconstruct_batch(rows) @ vector
+        order = np.argsort(-scores, kind="stable")[:top_k]
+        return list(zip(rows[order].tolist(), scores[order].tolist(), strict=True))
 
     def _search(self, vector: Vectors, top_k: int, parameters: Any) -> list[tuple[int, float]]:
         scores, rows = self._index.search(vector[np.newaxis, :], top_k, params=parameters)
