@@ -10,7 +10,7 @@ import pytest
 
 from epiqa import EpiQA
 from fakes import KeywordReader, WordEmbedder
-from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
+from web.visits import GRADIOS_WARNINGS, Visit, served, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -40,12 +40,6 @@ def pipeline(tmp_path: Path) -> EpiQA:
 @pytest.fixture
 def address(pipeline: EpiQA) -> Iterator[str]:
     yield from served(pipeline)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from PIL import Image
 
 from epiqa import EpiQA
 from paths import ROOT
-from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
+from web.visits import GRADIOS_WARNINGS, Visit, served, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -47,12 +47,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield from served(qa)
     finally:
         os.chdir(before)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from epiqa import EpiQA
 from paths import ROOT
-from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
+from web.visits import GRADIOS_WARNINGS, Visit, served, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,20 +30,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> EpiQA:
 @pytest.fixture(scope="module")
 def address(pipeline: EpiQA) -> Iterator[str]:
     yield from served(pipeline)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def tab(browser: Browser, address: str) -> Iterator[Visit]:
-    tab = visit(browser, address)
-    yield tab
-    tab.check()
-    tab.page.context.close()
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import gradio as gr
 import pytest
 
-from epiqa.web import QuestionAnswerer, build_page, launch
+from epiqa.web import Assistant, build_page, launch
 from epiqa.web.server import routes_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ CHROMIUM_FLAGS = (
     "--no-first-run",
 )
 TIMEOUT_MS = 60_000
+NO_PROXY = {**os.environ, "no_proxy": "127.0.0.1"}
+ANSWERED = "Who chaired the city headquarters meeting on February 2?"
+UNANSWERABLE = "How many vaccine doses did Dalian receive?"
 
 
 @dataclass
@@ -113,10 +117,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def served(qa: QuestionAnswerer) -> Iterator[str]:
-    page = build_page(qa)
+def served(qa: Assistant, **options: Any) -> Iterator[str]:
+    yield from served_page(build_page(qa), routes=routes_of(qa), **options)
+
+
+def served_page(page: gr.Blocks, **options: Any) -> Iterator[str]:
     gc.collect()
-    yield launch(page, port=free_port(), routes=routes_of(qa))
+    yield launch(page, port=free_port(), **options)
     page.close(verbose=False)
     del page
     gc.collect()

@@ -12,9 +12,9 @@ from gradio.events import api
 
 from epiqa.api.schemas import AddedJson, AnswerJson, DocumentJson, FoundJson, answer_json, document_json, found_json
 from epiqa.errors import EpiQAError
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.filter_fields import filter_of
 from epiqa.web.services.uploads import Upload, add_uploads, remove_document
-from epiqa.web.views.filter_chips import filter_of
 
 MAX_TOP_K: Final = 100
 
@@ -29,7 +29,7 @@ DocumentId = Annotated[str, "As documents lists it."]
 class Functions:
     """The functions, by their names over HTTP; each says in its first line what it does."""
 
-    def __init__(self, qa: QuestionAnswerer) -> None:
+    def __init__(self, qa: Assistant) -> None:
         self._qa = qa
 
     def ask(
@@ -96,7 +96,7 @@ class Functions:
 NAMES: Final = ("ask", "search", "documents", "document_text", "add", "remove")
 
 
-def build_api(qa: QuestionAnswerer) -> None:
+def build_api(qa: Assistant) -> None:
     """Adds the functions to the page at hand."""
     functions = Functions(qa)
     for name in ("ask", "search"):

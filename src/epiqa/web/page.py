@@ -12,9 +12,10 @@ import gradio as gr
 
 from epiqa.web.bridge import Bridge, data_of
 from epiqa.web.gradio_api import build_api
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant
 from epiqa.web.services.feedback import FeedbackStore
-from epiqa.web.tabs.ask import Asking, AskTab, Shown, build_ask
+from epiqa.web.tabs.answering import AskHandlers, OpenSource
+from epiqa.web.tabs.ask import AskTab, build_ask
 from epiqa.web.tabs.documents import build_documents
 from epiqa.web.tabs.evaluate import build_evaluate
 from epiqa.web.tabs.feedback import build_feedback
@@ -26,7 +27,7 @@ MAX_ASKED_AT_ONCE = 2
 CACHE_S = (600, 3600)
 
 
-def build_page(qa: QuestionAnswerer) -> gr.Blocks:
+def build_page(qa: Assistant) -> gr.Blocks:
     """Returns the page for `qa`, ready for `launch`."""
     store = FeedbackStore(qa.directory)
     page = gr.Blocks(title="EpiQA", fill_width=True, analytics_enabled=False, delete_cache=CACHE_S)
@@ -43,15 +44,15 @@ def build_page(qa: QuestionAnswerer) -> gr.Blocks:
                 build_evaluate(qa, page)
             with gr.Tab(label("tab_feedback"), id="feedback") as feedback:
                 build_feedback(store, feedback, bridge)
-        _connect(Asking(qa, store), bridge, tabs, ask)
+        _connect(AskHandlers(qa, store), bridge, tabs, ask)
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=MAX_ASKED_AT_ONCE, api_open=False)
     return page
 
 
-def _connect(asking: Asking, bridge: Bridge, tabs: gr.Tabs, ask: AskTab) -> None:
+def _connect(asking: AskHandlers, bridge: Bridge, tabs: gr.Tabs, ask: AskTab) -> None:
     """Connects what leads from another tab to the first: reading a document, asking it alone, asking again."""
 
-    def read(event: gr.EventData, request: gr.Request) -> tuple[Any, str, Shown | None]:
+    def read(event: gr.EventData, request: gr.Request) -> tuple[Any, str, OpenSource | None]:
         return gr.Tabs(selected="ask"), *asking.read(event, request)
 
     def only(event: gr.EventData) -> tuple[Any, list[str]]:

@@ -11,7 +11,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import gradio as gr
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from epiqa.errors import EpiQAError
 from epiqa.web.gradio_openapi import openapi_route
@@ -20,17 +22,17 @@ from epiqa.web.security.login import VARIABLE, accounts_of_environment
 from epiqa.web.security.request_limits import Limits
 from epiqa.web.security.same_site import hosts_of, is_loopback
 from epiqa.web.security.stack import guard
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant, DocumentReader
 from epiqa.web.services.uploads import MAX_FILE_BYTES, MAX_FILES
 from epiqa.web.texts import I18N
-from epiqa.web.views.source_panel import originals_route
-from epiqa.web.views.style import CSS, theme
+from epiqa.web.theme import CSS, theme
+from epiqa.web.views.source_panel import ORIGINALS
 
 SESSIONS: Final = 1000  # whose state Gradio keeps; each has its own
 
 
 def serve(
-    qa: QuestionAnswerer,
+    qa: Assistant,
     *,
     host: str = "127.0.0.1",
     port: int = 7860,
@@ -59,9 +61,24 @@ def serve(
     page.close(verbose=False)
 
 
-def routes_of(qa: QuestionAnswerer) -> list[BaseRoute]:
-    """Returns what is served beside Gradio's page for `qa`: the originals, and what describes the functions."""
-    return [originals_route(qa), openapi_route()]
+def routes_of(qa: DocumentReader) -> list[BaseRoute]:
+    """Returns the routes beside Gradio's page: original files to download, and the OpenAPI document."""
+
+    def download(request: Request) -> Response:
+        try:
+            path = qa.original(request.path_params["document_id"])
+        except EpiQAError as error:
+            return PlainTextResponse(str(error), status_code=500)
+        if path is None:
+            return PlainTextResponse("There is no such file.", status_code=404)
+        return FileResponse(
+            path,
+            media_type="application/octet-stream",  # the browser saves it and never displays it
+            filename=path.name.encode("utf-8", "replace").decode(),
+            content_disposition_type="attachment",
+        )
+
+    return [Route(f"/{ORIGINALS}/{{document_id}}", download, methods=["GET"]), openapi_route()]
 
 
 def launch(

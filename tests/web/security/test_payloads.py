@@ -17,7 +17,7 @@ import pytest
 from epiqa.types import Document, DocumentDate
 from web.conftest import FakeAnswerer
 from web.payloads import HOST, LOADS, RUNS, payloads
-from web.visits import GRADIOS_WARNINGS, chromium, served
+from web.visits import GRADIOS_WARNINGS, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -68,12 +68,6 @@ class Watched:
 
     def foreign(self, home: str) -> list[str]:
         return [url for url in self.requests if not url.startswith((home, "data:", "blob:", "about:"))]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

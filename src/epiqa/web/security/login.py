@@ -29,7 +29,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from epiqa.errors import EpiQAError
-from epiqa.web.security.rate_limit import EVERYONE, Buckets, client_of
+from epiqa.web.security.rate_limit import EVERYONE, TokenBuckets, client_of
 
 VARIABLE: Final = "EPIQA_AUTH"
 # What Gradio asks of its own server while it starts, before anyone could log in: it answers true or false.
@@ -114,8 +114,8 @@ class Login:
         self._app = app
         self._accounts = {_digest(user): _digest(password) for user, password in accounts.items()}
         self._sessions = Sessions(clock=clock)
-        self._by_client = Buckets(5, 1 / 12, clock=clock)
-        self._by_everyone = Buckets(50, 1, clock=clock)
+        self._by_client = TokenBuckets(5, 1 / 12, clock=clock)
+        self._by_everyone = TokenBuckets(50, 1, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -13,7 +13,7 @@ from starlette.types import Scope
 EVERYONE: Final = "everyone"
 
 
-class Buckets:
+class TokenBuckets:
     """A bucket of tokens for each key, full at first and refilled steadily.
 
     The `keys` most recently used are remembered; a forgotten one is full again.

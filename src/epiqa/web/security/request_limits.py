@@ -22,7 +22,7 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from epiqa.web.security.rate_limit import Buckets, client_of
+from epiqa.web.security.rate_limit import TokenBuckets, client_of
 from epiqa.web.security.same_site import Hosts
 
 UPLOAD: Final = "/gradio_api/upload"
@@ -79,7 +79,7 @@ class UploadFolder:
         return (path for path in self._path.rglob("*") if path.is_symlink() or path.is_file())
 
 
-class Bodies:
+class BodyLimits:
     """ASGI middleware: bounds what a request sends, while it is sent, and looks through JSON for files to fetch."""
 
     def __init__(self, app: ASGIApp, *, limits: Limits, folder: Path, hosts: Hosts) -> None:
@@ -87,7 +87,7 @@ class Bodies:
         self._hosts = hosts
         self._limits = limits
         self._folder = UploadFolder(folder, limits)
-        self._sent_files = Buckets(limits.files_an_hour, limits.files_an_hour / 3600)
+        self._sent_files = TokenBuckets(limits.files_an_hour, limits.files_an_hour / 3600)
         self._incoming = 0  # bytes of the uploads under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

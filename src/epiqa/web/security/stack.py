@@ -1,7 +1,7 @@
 """What stands between the network and Gradio: a stack of ASGI middleware, outermost first.
 
-`SecurityHeaders` (what a browser is told), `SameSite` (names and origins), `Login` (where a password is set),
-`Routes` (what Gradio may be asked at all), `Bodies` (how much may be sent). Each knows nothing of the others.
+`SecurityHeaders`, `SameSite` (names and origins), `Login` (if a password is set), `AllowedRoutes` (which paths are
+open) and `BodyLimits` (how much may be sent). Each is independent of the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epiqa.web.security.headers import FILE, SecurityHeaders
 from epiqa.web.security.login import STARTUP, Login
-from epiqa.web.security.request_limits import UPLOAD, Bodies, Limits
+from epiqa.web.security.request_limits import UPLOAD, BodyLimits, Limits
 from epiqa.web.security.same_site import Hosts, SameSite
 
 # All that the page, gradio_client and curl need. What Gradio has beside these, now or in a later version, is
@@ -53,8 +53,8 @@ def guard(
         Middleware(SecurityHeaders),
         Middleware(SameSite, hosts=hosts),
         *login,
-        Middleware(Routes, paths=paths_of(page), routes=routes, requests=limits.requests),
-        Middleware(Bodies, limits=limits, folder=Path(get_upload_folder()), hosts=hosts),
+        Middleware(AllowedRoutes, paths=paths_of(page), routes=routes, requests=limits.requests),
+        Middleware(BodyLimits, limits=limits, folder=Path(get_upload_folder()), hosts=hosts),
     ]
 
 
@@ -67,7 +67,7 @@ def paths_of(page: gr.Blocks) -> frozenset[str]:
     return _PATHS | own | (_UPLOAD_PATHS if takes_files else frozenset())
 
 
-class Routes:
+class AllowedRoutes:
     """ASGI middleware: passes on what the page needs, at most so many requests at once; the rest is not there."""
 
     def __init__(

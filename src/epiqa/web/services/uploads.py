@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from gradio.utils import get_upload_folder
 
@@ -23,7 +23,8 @@ from epiqa.errors import EpiQAError
 from epiqa.ingest.find import printable
 from epiqa.ingest.formats import BY_SUFFIX
 from epiqa.types import DocumentInfo, IndexReport
-from epiqa.web.texts import Language, say
+from epiqa.web.services.assistant import DocumentAdder
+from epiqa.web.texts import Language, translate
 
 MAX_FILES: Final = 50
 MAX_FILE_BYTES: Final = 64 << 20
@@ -31,20 +32,6 @@ UPLOADS: Final = "uploads"
 SUFFIXES: Final = tuple(BY_SUFFIX)
 
 State = Literal["waiting", "reading", "read", "added", "replaced", "unchanged", "skipped"]
-
-
-class Adder(Protocol):
-    """What adding needs of `epiqa.assistant.EpiQA`."""
-
-    @property
-    def directory(self) -> Path:
-        """The index directory."""
-
-    def add(self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None) -> IndexReport:
-        """Adds or updates documents."""
-
-    def unread(self) -> Sequence[tuple[str, str]]:
-        """Path and reason of each file that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +46,16 @@ class Upload:
 def check_upload(path: Path, language: Language) -> str | None:
     """Returns why a file is not taken, or None; nothing of its content is read."""
     if path.suffix.lower() not in SUFFIXES:
-        return say(language, "file_kind", suffix=path.suffix or "—")
+        return translate(language, "file_kind", suffix=path.suffix or "—")
     if path.name.startswith(".") or printable(path.name) != path.name:
-        return say(language, "file_name")
+        return translate(language, "file_name")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        return say(language, "file_large", size=MAX_FILE_BYTES >> 20)
-    return None if size else say(language, "file_empty")
+        return translate(language, "file_large", size=MAX_FILE_BYTES >> 20)
+    return None if size else translate(language, "file_empty")
 
 
-def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
+def add_uploads(qa: DocumentAdder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
     """Checks and keeps files and indexes them, yielding where each stands whenever that changes.
 
     Raises EpiQAError for too many files at once, of which none is then kept, and when the index cannot be written.
@@ -76,7 +63,7 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
     paths = [Path(file) for file in files]
     if len(paths) > MAX_FILES:
         discard(paths)
-        raise EpiQAError(say(language, "add_too_many", count=len(paths), limit=MAX_FILES))
+        raise EpiQAError(translate(language, "add_too_many", count=len(paths), limit=MAX_FILES))
     uploads = {path.name: Upload(path.name) for path in paths}
     folder = qa.directory / UPLOADS
     kept: dict[str, str] = {}  # path under which it is indexed, name
@@ -106,7 +93,7 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
 
 
 def remove_document(
-    qa: Adder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
+    qa: DocumentAdder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
 ) -> None:
     """Removes a document from the index, and its file if it was uploaded and holds nothing else."""
     remove(document.id)
@@ -115,7 +102,7 @@ def remove_document(
         original.unlink(missing_ok=True)
 
 
-def forget_unread(qa: Adder, path: str, remove: Callable[[str], None]) -> None:
+def forget_unread(qa: DocumentAdder, path: str, remove: Callable[[str], None]) -> None:
     """Takes a file that could not be read off the list, and deletes it if it was uploaded."""
     remove(path)
     folder, file = (qa.directory / UPLOADS).resolve(), Path(path).resolve()
@@ -133,7 +120,7 @@ def _keep(path: Path, folder: Path, aside: Path) -> str:
     return os.path.normpath(target)
 
 
-def _index(qa: Adder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
+def _index(qa: DocumentAdder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
     """Indexes files in a thread and yields the states that changed; raises what the thread raised."""
     if not kept:
         return

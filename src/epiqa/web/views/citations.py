@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from epiqa.types import Citation
-from epiqa.web.texts import Language, say
+from epiqa.web.texts import Language, translate
 
 # What Markdown takes for markup anywhere in a line, and what it takes for it at the beginning of one.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#!])")
@@ -65,7 +65,7 @@ def _source(citation: Citation, language: Language) -> str:
     if citation.date is not None:
         parts.append(citation.date.written)
     if citation.page is not None:
-        parts.append(say(language, "page", number=citation.page))
+        parts.append(translate(language, "page", number=citation.page))
     if citation.section:
         parts.append(citation.section)
     return ", ".join([*parts, citation.path])
