@@ -139,7 +139,7 @@ def test_a_document_that_is_removed_while_its_source_is_open_is_missed_in_words(
     pipeline.remove(document.id)
     tab.page.locator("#epiqa-right-answer textarea").fill("Ann Lee")
     tab.page.get_by_role("button", name="Save as the right answer").click()
-    tab.page.get_by_text("does not stand in this document").wait_for()
+    tab.page.get_by_text("is not in this document word for word").wait_for()
     tab.last_answer().get_by_role("button", name="Right", exact=True).click()
     tab.page.get_by_text("This document is no longer in the index.").first.wait_for()
     tab.last_answer().locator(".epiqa-open").first.click()

@@ -1,7 +1,7 @@
 """The chat page: `serve` runs it; `build_page` and `launch` are its two halves, for tests and embedding.
 
-Only this package imports Gradio. Before it does, it gives uploads a folder
-of this process alone, removed when it ends: Gradio would use one that every user of the machine can look into.
+Only this package imports Gradio. Before the import, it creates a private folder for uploads, which is removed when
+the process ends. Gradio's default folder can be read by every user of the machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The page: its head, its four tabs, and its functions for programs, put together.
+"""Puts the page together: its head, its four tabs, and its functions for programs.
 
-What the tabs do is in `tabs/`, what they show is made by pure functions beside it, and how the page is served is
-settled in `server.py`.
+`tabs/` handles events, `views/` renders HTML, `services/` does the work, and `server.py` serves the page.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from epiqa.web.texts import label
 
 MAX_WAITING = 32
 MAX_ASKED_AT_ONCE = 2
-# Uploads and downloads are copied by Gradio; its copies go when they are an hour old.
+# Gradio copies uploads and downloads, and checks every ten minutes for copies older than an hour to delete.
 CACHE_S = (600, 3600)
 
 
@@ -32,7 +31,7 @@ def build_page(qa: Assistant) -> gr.Blocks:
     store = FeedbackStore(qa.directory)
     page = gr.Blocks(title="EpiQA", fill_width=True, analytics_enabled=False, delete_cache=CACHE_S)
     with page:
-        build_api(qa)  # first: its names are taken before Gradio makes some of the events' functions
+        build_api(qa)  # first: otherwise Gradio may give its names to the functions of events
         header = gr.HTML(elem_id="epiqa-header", apply_default_css=False)
         bridge = Bridge()
         with gr.Tabs(elem_id="epiqa-tabs") as tabs:
@@ -50,7 +49,7 @@ def build_page(qa: Assistant) -> gr.Blocks:
 
 
 def _connect(asking: AskHandlers, bridge: Bridge, tabs: gr.Tabs, ask: AskTab) -> None:
-    """Connects what leads from another tab to the first: reading a document, asking it alone, asking again."""
+    """Connects the buttons of other tabs that lead to "Ask": read a document, ask only it, ask again."""
 
     def read(event: gr.EventData, request: gr.Request) -> tuple[Any, str, OpenSource | None]:
         return gr.Tabs(selected="ask"), *asking.read(event, request)

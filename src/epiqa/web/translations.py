@@ -8,7 +8,7 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # The page
     "tagline": (
-        "Answers in the documents' own words, quoted to the letter, with their source.",
+        "Answers in the documents' own words, quoted verbatim, with their source.",
         "用文档的原话回答，逐字引用，并注明出处。",
     ),
     "documents": ("{count} documents", "{count} 份文档"),
@@ -45,7 +45,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "possible": ("possible", "有可能"),
     "doubtful": ("doubtful", "存疑"),
     "meaning": (
-        "Of 100 answers given with this confidence, about {percent} are expected to be right. Read the sentence.",
+        "About {percent} of 100 answers with this confidence should be right. Check the sentence.",
         "以此置信度给出的 100 个回答中，预计约有 {percent} 个正确。请阅读原句核实。",
     ),
     "places": ("Found in {count} places:", "在 {count} 处找到："),
@@ -55,17 +55,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "others_one": ("{count} other possible answer", "其他 {count} 个可能的回答"),
     "no_answer": ("The documents don't answer this.", "文档没有回答这个问题。"),
     "held_back": (
-        "A possible answer, held back because it is not sure enough",
+        "A possible answer, held back because it is too uncertain",
         "一个可能的回答，因把握不足而未给出",
     ),
     "searched": ("{count} documents were searched.", "搜索了 {count} 份文档。"),
     "searched_one": ("{count} document was searched.", "搜索了 {count} 份文档。"),
     "without_text": (
-        "{count} files had no text that could be read, and were not{files}.",
+        "{count} files without readable text were not searched{files}.",
         "另有 {count} 个文件没有可读的文本，未被搜索{files}。",
     ),
     "without_text_one": (
-        "{count} file had no text that could be read, and was not{files}.",
+        "{count} file without readable text was not searched{files}.",
         "另有 {count} 个文件没有可读的文本，未被搜索{files}。",
     ),
     "nearest": ("The nearest passages, which may help:", "最接近的段落，或许有帮助："),
@@ -80,17 +80,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "saved_right": ("Saved as right", "已记为正确"),
     "saved_wrong": ("Saved as wrong", "已记为错误"),
     "how_to_correct": (
-        "Do you know the right answer? Open its document, mark the answer in the text, and save it.",
+        "Do you know the right answer? Open its document, select the answer in the text, and save it.",
         "知道正确的回答吗？打开相应文档，在原文中选中答案并保存。",
     ),
     # Sources
     "source": ("Source", "原文"),
     "no_source": (
-        "Click a source below an answer: its document opens here, at the place that is quoted.",
+        "Click a source below an answer to open its document here, at the quote.",
         "点击回答下方的出处，文档会在这里打开并定位到引用处。",
     ),
     "source_gone": (
-        "This document is no longer in the index. Ask again for an answer from today's documents.",
+        "This document is no longer in the index. Ask again for an answer from the current documents.",
         "索引中已没有这份文档。请重新提问，以获得基于现有文档的回答。",
     ),
     "place_of": ("Place {number} of {count}", "第 {number} 处，共 {count} 处"),
@@ -103,14 +103,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "document_text": ("Text of the document", "文档正文"),
     "correction": ("The right answer is …", "正确的回答是……"),
     "correction_info": (
-        "Mark it in the text above, with the mouse or by Shift and the arrow keys, or type it as it stands there.",
+        "Select it in the text above, by mouse or with Shift and the arrow keys, or type it exactly as written.",
         "在上方原文中用鼠标或 Shift 加方向键选中，或照原文输入。",
     ),
     "marking_keys": (
-        "The arrow keys move through the text; with Shift, they mark the right answer; Enter goes on to save it.",
+        "The arrow keys move through the text. With Shift, they select the right answer. Enter moves on to saving.",
         "用方向键在正文中移动，按住 Shift 选中正确的回答，按回车键继续保存。",
     ),
-    "marked": ("Marked as the right answer: {quote}", "已选为正确回答：{quote}"),
+    "marked": ("Selected as the right answer: {quote}", "已选为正确回答：{quote}"),
     "correction_save": ("Save as the right answer", "保存为正确回答"),
     "correction_none": ("The documents don't answer it", "文档没有回答"),
     "correction_saved": (
@@ -122,10 +122,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "已保存：文档没有回答“{question}”。",
     ),
     "correction_missing": (
-        "“{answer}” does not stand in this document to the letter: mark it in the text.",
+        "“{answer}” is not in this document word for word: select it in the text.",
         "本文档中没有与“{answer}”逐字相同的内容，请在原文中选中。",
     ),
-    "correction_empty": ("Mark the answer in the text first.", "请先在原文中选中答案。"),
+    "correction_empty": ("Select the answer in the text first.", "请先在原文中选中答案。"),
     "correction_no_question": (
         "Ask a question first, and open a source below its answer.",
         "请先提问，并打开回答下方的出处。",
@@ -140,8 +140,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "2022-02-03、2022-02、2022，或任意年份的 02-03",
     ),
     "filter_active": ("Searching only:", "仅搜索："),
-    "filter_fits": ("{count} documents fit", "符合条件的文档：{count} 份"),
-    "filter_fits_one": ("{count} document fits", "符合条件的文档：{count} 份"),
+    "filter_fits": ("{count} documents match", "符合条件的文档：{count} 份"),
+    "filter_fits_one": ("{count} document matches", "符合条件的文档：{count} 份"),
     "chip_since": ("from {day}", "自 {day}"),
     "chip_until": ("until {day}", "至 {day}"),
     "chip_remove": ("Remove “{name}”", "移除“{name}”"),
@@ -152,15 +152,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "将文件拖到此处，或点击选择：文本、Markdown、HTML、PDF、DOCX、ODT、表格、邮件、ZIP",
     ),
     "add_limits": (
-        "Up to {count} files at once, {size} MB each. They are kept in {folder}; a file of the same name"
-        " takes the place of the earlier one.",
+        "Up to {count} files at once, {size} MB each. They are kept in {folder}; a file replaces"
+        " an earlier one of the same name.",
         "一次最多 {count} 个文件，每个不超过 {size} MB。文件保存在 {folder}；同名文件会替换之前的文件。",
     ),
     "add_too_many": (
-        "{count} files are more than the {limit} that are taken at once: add them in parts. None was read.",
+        "{count} files are too many: add at most {limit} at once. None was read.",
         "一次最多添加 {limit} 个文件，您选择了 {count} 个。请分批添加；本次未读取任何文件。",
     ),
-    "file_kind": ("is of a kind that is not read ({suffix})", "文件类型不支持（{suffix}）"),
+    "file_kind": ("has an unsupported type ({suffix})", "文件类型不支持（{suffix}）"),
     "file_large": ("is larger than {size} MB", "超过 {size} MB"),
     "file_empty": ("is empty", "是空文件"),
     "file_name": ("has a name that cannot be kept", "文件名无法保存"),
@@ -171,7 +171,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "state_unchanged": ("unchanged", "无变化"),
     "state_skipped": ("not read", "未读取"),
     "indexing": (
-        "Reading {done} of {count} files. You can go on asking.",
+        "Reading {done} of {count} files. You can keep asking.",
         "正在读取第 {done} 个，共 {count} 个文件。您可以继续提问。",
     ),
     "indexed": (
@@ -194,7 +194,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "state_partly": ("read, but {note}", "已读取，但{note}"),
     "state_unread": ("not read: {reason}", "未读取：{reason}"),
     "documents_caption": ("Documents {first} to {last} of {count}", "第 {first}–{last} 份，共 {count} 份文档"),
-    "documents_none": ("No document fits.", "没有符合条件的文档。"),
+    "documents_none": ("No document matches.", "没有符合条件的文档。"),
     "documents_empty": ("No documents yet: add some above.", "还没有文档，请在上方添加。"),
     "earlier_documents": ("Earlier", "上一页"),
     "later_documents": ("Later", "下一页"),
@@ -203,17 +203,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "download": ("Download", "下载"),
     "remove": ("Remove", "移除"),
     "remove_sure": ("Yes, remove it from the index", "是的，从索引中移除"),
-    "removed": ("“{title}” no longer answers.", "《{title}》已移除，不再用于回答。"),
+    "removed": ("“{title}” was removed and no longer gives answers.", "《{title}》已移除，不再用于回答。"),
     "unlist_sure": ("Yes, take it off this list", "是的，从此列表中移除"),
     "unlisted": ("“{title}” is off the list.", "“{title}”已从列表中移除。"),
     # Evaluate
     "evaluate_intro": (
-        "Measures how good the answers are, on questions whose answers you know: JSONL, CSV or SQuAD JSON."
-        " What you judged under “Ask” is such a set, too.",
+        "Measures how good the answers are, on questions with known answers: JSONL, CSV or SQuAD JSON."
+        " Your verdicts under “Ask” form such a set, too.",
         "用已知答案的问题衡量回答质量：支持 JSONL、CSV 或 SQuAD JSON。您在“提问”中作出的评判也是这样的问题集。",
     ),
     "question_set": ("Question set", "问题集"),
-    "question_set_feedback": ("What was judged on this page", "本页面上的评判"),
+    "question_set_feedback": ("Questions judged on this page", "本页面上的评判"),
     "question_set_add": ("Add a question set", "添加问题集"),
     "mode": ("Ask", "提问方式"),
     "mode_open": ("all documents", "面向全部文档"),
@@ -233,24 +233,23 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "exact_match": ("Exact match", "精确匹配"),
     "f1": ("F1", "F1"),
     "has_answer_f1": ("F1 of the best candidate", "最佳候选的 F1"),
-    "no_answer_accuracy": ("Rightly left unanswered", "正确拒答率"),
+    "no_answer_accuracy": ("Correctly left unanswered", "正确拒答率"),
     "recall@5": ("Answer among the first 5 passages", "答案在前 5 段之中"),
     "ndcg@10": ("nDCG of the first 10", "前 10 的 nDCG"),
-    "abstention.coverage@80": ("Answerable with 80% right", "80% 正确时的覆盖率"),
-    "citation.verbatim": ("Citations to the letter", "逐字引用率"),
-    "abstention.false_answer_rate": ("Wrongly answered (less is better)", "误答率（越低越好）"),
-    "calibration.ece": ("Calibration error (less is better)", "校准误差（越低越好）"),
-    "latency_ms.p50": ("Milliseconds a question, median", "每题毫秒数（中位数）"),
+    "abstention.coverage@80": ("Coverage at 80% accuracy", "80% 正确时的覆盖率"),
+    "citation.verbatim": ("Verbatim citations", "逐字引用率"),
+    "abstention.false_answer_rate": ("Wrongly answered (lower is better)", "误答率（越低越好）"),
+    "calibration.ece": ("Calibration error (lower is better)", "校准误差（越低越好）"),
+    "latency_ms.p50": ("Milliseconds per question, median", "每题毫秒数（中位数）"),
     # Feedback
     "feedback_intro": (
-        "What you judge right or wrong below an answer is kept in {file}, as SQuAD JSON that epiqa evaluate and"
-        " epiqa calibrate read.",
+        "Your verdicts below answers are kept in {file}, as SQuAD JSON for epiqa evaluate and epiqa calibrate.",
         "您对回答的评判保存在 {file}，格式为 SQuAD JSON，可供 epiqa evaluate 和 epiqa calibrate 读取。",
     ),
     "judged": ("Judged questions", "已评判的问题"),
-    "judged_none": ("Nothing was judged yet.", "还没有评判。"),
+    "judged_none": ("Nothing has been judged yet.", "还没有评判。"),
     "unanswered": ("Questions that found no answer", "没有找到回答的问题"),
-    "unanswered_none": ("Every question so far found an answer.", "到目前为止，所有问题都找到了回答。"),
+    "unanswered_none": ("So far, every question has found an answer.", "到目前为止，所有问题都找到了回答。"),
     "times": ("{count} times", "{count} 次"),
     "times_one": ("once", "1 次"),
     "ask_again": ("Ask again", "再问一次"),

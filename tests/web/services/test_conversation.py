@@ -42,6 +42,9 @@ def test_a_conversation_comes_back_from_the_browser_as_it_was() -> None:
         (("verdict",), "<b>"),
         (("documents",), "3"),
         (("documents",), True),
+        (("documents",), 3.5),
+        (("unread_files",), [1]),
+        (("answer",), "<b>"),
         (("answer", "candidates"), []),
         (("answer", "candidates", 0, "confidence"), "high"),
         (("answer", "candidates", 0, "citations", 0, "page"), "<script>"),
@@ -57,6 +60,13 @@ def test_a_turn_that_was_changed_on_the_way_is_left_out(place: tuple[str | int, 
         holder = holder[step]
     holder[place[-1]] = value
     assert from_json(kept) == TURNS[1:]
+
+
+def test_the_text_of_an_answer_is_that_of_its_best_candidate() -> None:
+    kept = through_the_browser(TURNS)
+    kept[0]["answer"] |= {"text": "made up", "citations": []}
+    kept[1]["answer"] |= {"text": "made up"}
+    assert from_json(kept) == TURNS
 
 
 @pytest.mark.parametrize("kept", [None, "x", 3, {}, [None, 3, "x", {}, []]])

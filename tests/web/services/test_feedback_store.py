@@ -149,7 +149,7 @@ def test_the_lists_show_what_was_judged_and_what_is_open(store: FeedbackStore) -
     assert "“&lt;i&gt;” is wrong; the right answer is not known yet" in shown
     assert "an answer is in the documents, but was not found" in shown
     assert "the documents don&#x27;t answer it" in shown
-    assert "Nothing was judged yet." in render_judged([], "en")
-    assert "Every question so far found an answer." in render_unanswered([], "en")
+    assert "Nothing has been judged yet." in render_judged([], "en")
+    assert "So far, every question has found an answer." in render_unanswered([], "en")
     store.note_unanswered("Why?")
     assert "<p>once, <time datetime=" in render_unanswered(store.unanswered(), "en")

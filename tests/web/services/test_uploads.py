@@ -77,7 +77,7 @@ def test_what_is_refused_is_not_read_and_not_kept(
         uploaded(tmp_path, "good.txt"),
     ]
     assert [(upload.state, upload.reason) for upload in outcome(qa, *files)] == [
-        ("skipped", "is of a kind that is not read (.exe)"),
+        ("skipped", "has an unsupported type (.exe)"),
         ("skipped", "is empty"),
         ("skipped", "is larger than 1 MB"),
         ("skipped", "has a name that cannot be kept"),
@@ -91,7 +91,7 @@ def test_what_is_refused_is_not_read_and_not_kept(
 def test_too_many_at_once_are_all_refused(qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_FILES", 2)
     files = [uploaded(tmp_path, f"{number}.txt") for number in range(3)]
-    with pytest.raises(EpiQAError, match="3 files are more than the 2 that are taken at once"):
+    with pytest.raises(EpiQAError, match="3 files are too many: add at most 2 at once"):
         outcome(qa, *files)
     assert not any(Path(file).exists() for file in files)
     assert not (qa.directory / UPLOADS).exists()
@@ -183,7 +183,7 @@ def test_nothing_stays_where_files_were_sent_to_whatever_becomes_of_them(
     sent = tmp_path / "gradio"
     assert outcome(qa, uploaded(tmp_path, "good.txt"), uploaded(tmp_path, "a.exe"))[0].state == "added"
     assert list(sent.iterdir()) == []
-    with pytest.raises(EpiQAError, match="taken at once"):
+    with pytest.raises(EpiQAError, match="at most 50 at once"):
         outcome(qa, *(uploaded(tmp_path, f"{number}.txt") for number in range(51)))
     assert list(sent.iterdir()) == []
 

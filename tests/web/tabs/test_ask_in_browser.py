@@ -54,7 +54,7 @@ def test_no_answer_says_so_and_shows_the_nearest_passages_which_open(tab: Visit)
     answer = tab.ask(UNANSWERABLE)
     assert answer.locator(".epiqa-text").inner_text() == "The documents don't answer this."
     assert (
-        "3 documents were searched. 1 file had no text that could be read, and was not (scan.pdf)."
+        "3 documents were searched. 1 file without readable text was not searched (scan.pdf)."
         in answer.inner_text()
     )
     assert answer.locator("figure").count() == 3
@@ -145,7 +145,7 @@ def test_a_filter_shows_as_a_chip_and_is_obeyed_until_it_is_removed(tab: Visit) 
     chip = tab.page.locator(".epiqa-chip")
     chip.wait_for()
     assert chip.inner_text().startswith("Hu Yuting Attended")
-    assert tab.page.get_by_text("1 document fits").is_visible()
+    assert tab.page.get_by_text("1 document matches").is_visible()
     assert tab.ask(ANSWERED).get_attribute("data-state") == "unanswered"
     assert "1 document was searched." in tab.last_answer().inner_text()
     tab.page.get_by_role("button", name="Search only some documents").click()
@@ -172,7 +172,7 @@ def test_documents_are_looked_for_and_what_could_not_be_read_is_named(tab: Visit
     tab.page.get_by_label("Find a document").fill("hu yuting")
     tab.page.get_by_text("Documents 1 to 1 of 1").wait_for()
     tab.page.get_by_label("Find a document").fill("no such")
-    tab.page.get_by_text("No document fits.").wait_for()
+    tab.page.get_by_text("No document matches.").wait_for()
     tab.page.get_by_label("Find a document").fill("")
     tab.page.get_by_label("With problems").click()
     tab.page.get_by_text("Documents 1 to 1 of 1").wait_for()

@@ -49,7 +49,7 @@ def test_a_verdict_and_a_marked_answer_become_a_question_set(tab: Visit, qa: Ass
     tab.ask(UNANSWERABLE)
     tab.page.locator("#epiqa-right-answer textarea").fill("a word that is not there")
     tab.page.get_by_role("button", name="Save as the right answer").click()
-    tab.page.get_by_text("does not stand in this document").wait_for()
+    tab.page.get_by_text("is not in this document word for word").wait_for()
     tab.page.get_by_role("button", name="The documents don't answer it").click()
     tab.page.get_by_text("Saved: the documents don't answer").wait_for()
     assert [q.answers for q in read_questions(feedback).questions] == [("Tan Zuojun",), ()]  # type: ignore[union-attr]
@@ -86,7 +86,7 @@ def test_the_right_answer_is_marked_by_keyboard_alone_and_nothing_changes_the_te
         press("ArrowRight")
     for _ in "Zuojun":
         press("Shift+ArrowRight")
-    tab.page.locator(".epiqa-marked", has_text="Marked as the right answer: Zuojun").wait_for(state="attached")
+    tab.page.locator(".epiqa-marked", has_text="Selected as the right answer: Zuojun").wait_for(state="attached")
     tab.page.wait_for_function("document.querySelector('#epiqa-right-answer textarea').value === 'Zuojun'")
     tab.page.keyboard.type("overwritten ")
     press("Delete")

@@ -61,14 +61,14 @@ def test_the_table_is_searched_filtered_and_turned() -> None:
     assert "Documents 101 to 121 of 121" in last
     assert 'data-first="50">Earlier' in last
     assert "Documents 1 to 50 of 121" in render_documents(listing, "", "all", 9999, "en")
-    assert "No document fits." in render_documents(listing, "zzz", "all", 0, "en")
+    assert "No document matches." in render_documents(listing, "zzz", "all", 0, "en")
     assert "add some above" in render_documents(DocumentList([], []), "", "all", 0, "en")
 
 
 def test_uploads_show_a_bar_each_and_what_became_of_them() -> None:
     going = [Upload("a.txt", "read"), Upload("b.txt", "reading"), Upload("c.txt")]
     shown = render_uploads(going, "en")
-    assert '<p role="status">Reading 2 of 3 files. You can go on asking.</p>' in shown
+    assert '<p role="status">Reading 2 of 3 files. You can keep asking.</p>' in shown
     assert (
         '<li data-state="reading"><span class="epiqa-path">b.txt</span> <progress aria-label="b.txt"></progress> '
         "<span>being read</span></li>" in shown
@@ -91,7 +91,7 @@ def test_chips_show_the_filter_by_title_and_day() -> None:
     )
     assert 'data-value="&lt;x&gt;"' in shown
     assert 'data-field="since" data-value="2022" aria-label="Remove “from 2022”"' in shown
-    assert "1 document fits" in shown
+    assert "1 document matches" in shown
     assert render_chips(filter_of(None, None, None), {}, 3, "en") == ""
 
 

@@ -55,9 +55,9 @@ def test_the_panel_shows_the_document_with_the_quote_marked(tmp_path: Path) -> N
         'spellcheck="false" autocorrect="off" aria-describedby="epiqa-keys" aria-label="Text of the document">'
         "On May 9th, "
         '<mark class="epiqa-current">four people</mark> tested positive. Response began. Then more.</div></div>'
-        '<p id="epiqa-keys" class="epiqa-unseen">The arrow keys move through the text; with Shift, they mark the '
-        'right answer; Enter goes on to save it.</p><p class="epiqa-marked epiqa-unseen" role="status" '
-        'data-said="Marked as the right answer: {quote}"></p></section>'
+        '<p id="epiqa-keys" class="epiqa-unseen">The arrow keys move through the text. With Shift, they select '
+        'the right answer. Enter moves on to saving.</p><p class="epiqa-marked epiqa-unseen" role="status" '
+        'data-said="Selected as the right answer: {quote}"></p></section>'
     )
 
 

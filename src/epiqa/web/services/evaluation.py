@@ -26,14 +26,14 @@ MAX_SET_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many questions were asked; of 0, the questions are still being read."""
+    """How many of `count` questions were asked."""
 
     done: int
     count: int
 
 
 class Run:
-    """An evaluation in a thread of its own, which ends at the next question once it is stopped."""
+    """An evaluation in a thread of its own; `stop` ends it before the next question."""
 
     def __init__(self, path: Path, index: Path, mode: Mode) -> None:
         self._path, self._index, self._mode = path, index, mode
@@ -41,13 +41,13 @@ class Run:
         self._events: queue.Queue[Progress | Evaluation | EpiQAError | None] = queue.Queue()
 
     def stop(self) -> None:
-        """Ends the run; nothing is measured."""
+        """Ends the run without a result."""
         self._stopped.set()
 
     def events(self) -> Iterator[Progress | Evaluation | None]:
-        """Runs, yielding the progress and at last the evaluation, or None for a run that was stopped.
+        """Runs; yields the progress, then the evaluation, or None if the run was stopped.
 
-        Raises EpiQAError, as `evaluate` does.
+        Raises EpiQAError like `evaluate`.
         """
         threading.Thread(target=self._work, name="epiqa-evaluate", daemon=True).start()
         while True:
@@ -65,7 +65,7 @@ class Run:
             self._events.put(None)
         except EpiQAError as error:
             self._events.put(error)
-        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+        except Exception as error:  # without it the error would be lost and the page would wait forever
             self._events.put(EpiQAError(f"the evaluation failed ({type(error).__name__}: {error})"))
 
     def _tell(self, done: int, count: int) -> None:
@@ -75,11 +75,11 @@ class Run:
 
 
 class _StoppedError(Exception):
-    """Ends an evaluation from inside."""
+    """Ends an evaluation from its progress callback."""
 
 
 def question_sets(directory: Path) -> list[str]:
-    """Returns the question sets that can be chosen: paths below the index directory."""
+    """Returns the available question sets, as paths relative to the index directory."""
     kept = sorted(path.name for path in (directory / QUESTIONS).glob("*") if path.is_file())
     judged = [FEEDBACK] if (directory / FEEDBACK).is_file() else []
     return judged + [f"{QUESTIONS}/{name}" for name in kept]
@@ -93,9 +93,9 @@ def question_set_path(directory: Path, name: str) -> Path:
 
 
 def keep_question_set(directory: Path, file: Path) -> str:
-    """Moves an uploaded question set to the others, if it is one; returns its name among `question_sets`.
+    """Keeps an uploaded question set; returns its name among `question_sets`.
 
-    Raises QuestionSetError for what is none.
+    Raises QuestionSetError for a file that is too large, badly named, or not a question set.
     """
     try:
         if file.stat().st_size > MAX_SET_BYTES:

@@ -1,4 +1,4 @@
-"""Adding documents from the page: uploads are checked, kept beside the index, and read in a thread of their own.
+"""Adds documents from the page: uploads are checked, kept beside the index, and indexed in a thread.
 
 The files are kept in `uploads/` of the index directory, so that they can be read again, and downloaded. Gradio has
 them in a temporary folder first; what is refused is deleted there.
@@ -36,7 +36,7 @@ State = Literal["waiting", "reading", "read", "added", "replaced", "unchanged", 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file on its way into the index, and why it is not, where it is `skipped`."""
+    """A file on its way into the index; `reason` says why it was skipped."""
 
     name: str
     state: State = "waiting"
@@ -44,7 +44,7 @@ class Upload:
 
 
 def check_upload(path: Path, language: Language) -> str | None:
-    """Returns why a file is not taken, or None; nothing of its content is read."""
+    """Returns why a file is refused, or None. Its content is not read."""
     if path.suffix.lower() not in SUFFIXES:
         return translate(language, "file_kind", suffix=path.suffix or "—")
     if path.name.startswith(".") or printable(path.name) != path.name:
@@ -56,7 +56,7 @@ def check_upload(path: Path, language: Language) -> str | None:
 
 
 def add_uploads(qa: DocumentAdder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
-    """Checks and keeps files and indexes them, yielding where each stands whenever that changes.
+    """Checks, keeps and indexes files; yields the state of all whenever one changes.
 
     Raises EpiQAError for too many files at once, of which none is then kept, and when the index cannot be written.
     """
@@ -83,7 +83,7 @@ def add_uploads(qa: DocumentAdder, files: Sequence[str], language: Language) -> 
         for states in _index(qa, kept):
             uploads |= states
             yield list(uploads.values())
-        # An earlier file of the name answers again where the new one cannot be read.
+        # Restores the earlier file of the same name if the new one cannot be read.
         back = {path: name for path, name in kept.items() if uploads[name].state == "skipped"}
         back = {path: name for path, name in back.items() if Path(aside, name).exists()}
         for name in back.values():
@@ -95,7 +95,7 @@ def add_uploads(qa: DocumentAdder, files: Sequence[str], language: Language) -> 
 def remove_document(
     qa: DocumentAdder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
 ) -> None:
-    """Removes a document from the index, and its file if it was uploaded and holds nothing else."""
+    """Removes a document from the index, and its file if it was uploaded and holds only this document."""
     remove(document.id)
     folder = (qa.directory / UPLOADS).resolve()
     if original is not None and original.parent == folder and original.name == Path(document.path).name:
@@ -103,7 +103,7 @@ def remove_document(
 
 
 def forget_unread(qa: DocumentAdder, path: str, remove: Callable[[str], None]) -> None:
-    """Takes a file that could not be read off the list, and deletes it if it was uploaded."""
+    """Removes an unreadable file from the list, and deletes it if it was uploaded."""
     remove(path)
     folder, file = (qa.directory / UPLOADS).resolve(), Path(path).resolve()
     if file.parent == folder:
@@ -111,7 +111,7 @@ def forget_unread(qa: DocumentAdder, path: str, remove: Callable[[str], None]) -
 
 
 def _keep(path: Path, folder: Path, aside: Path) -> str:
-    """Moves a file to the uploads, an earlier one of its name aside; returns its path there."""
+    """Moves a file to the uploads and returns its path there; copies an earlier file of its name to `aside`."""
     folder.mkdir(exist_ok=True)
     target = folder / path.name
     if target.exists():
@@ -121,7 +121,7 @@ def _keep(path: Path, folder: Path, aside: Path) -> str:
 
 
 def _index(qa: DocumentAdder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
-    """Indexes files in a thread and yields the states that changed; raises what the thread raised."""
+    """Indexes files in a thread; yields the states whenever one changes. A failure makes all files `skipped`."""
     if not kept:
         return
     events: queue.Queue[tuple[int, str] | IndexReport | EpiQAError] = queue.Queue()
@@ -131,7 +131,7 @@ def _index(qa: DocumentAdder, kept: dict[str, str]) -> Iterator[dict[str, Upload
             events.put(qa.add(list(kept), on_progress=lambda done, _total, path: events.put((done, path))))
         except EpiQAError as error:
             events.put(error)
-        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+        except Exception as error:  # without it the error would be lost and the page would wait forever
             events.put(EpiQAError(f"the files could not be indexed ({type(error).__name__}: {error})"))
 
     threading.Thread(target=work, name="epiqa-index", daemon=True).start()
@@ -160,7 +160,7 @@ def _final(
 
 
 def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
-    """Returns what became of a file; of a container, what is best of what became of its parts."""
+    """Returns the outcome for a file, with the reasons; for a container, the best outcome of its parts."""
 
     def holds(paths: Iterable[str]) -> bool:
         return any(each == path or each.startswith((f"{path}/", f"{path}#")) for each in paths)
@@ -173,21 +173,21 @@ def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
 
 
 def scratch_folder() -> Path:
-    """Makes a folder for a file to download: among the uploads of this process, which go in time and at its end."""
+    """Creates a folder for a download among this process's uploads, which are removed with age and at exit."""
     return Path(tempfile.mkdtemp(prefix="epiqa-", dir=get_upload_folder()))
 
 
 def discard(paths: Iterable[Path]) -> None:
-    """Deletes what is left of files that were sent, each with the folder that Gradio made for it."""
+    """Deletes the remaining uploaded files, each with the folder that Gradio made for it."""
     for path in paths:
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # another file is in it, or it is gone
+        with suppress(OSError):  # the folder holds another file, or is gone
             path.parent.rmdir()
 
 
 @contextmanager
 def _sent(paths: Sequence[Path]) -> Iterator[None]:
-    """Sees to it that no file stays where it was sent to, whatever happens."""
+    """Deletes the uploaded files from Gradio's folder, even after an error."""
     try:
         yield
     finally:
@@ -196,7 +196,7 @@ def _sent(paths: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    """Turns what a full disk or a missing right raises into an EpiQAError."""
+    """Translates OSError (a full disk, missing permissions) into EpiQAError."""
     try:
         yield
     except OSError as error:

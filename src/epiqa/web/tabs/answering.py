@@ -39,7 +39,7 @@ _log = logging.getLogger("epiqa")
 
 @dataclass(frozen=True, slots=True)
 class OpenSource:
-    """What the sources panel shows, as the session remembers it: a document, and the question that led there."""
+    """The source that a session has open: its document, the question that led there, and the marked answer."""
 
     document: str
     question: str | None = None
@@ -62,7 +62,7 @@ class AskHandlers:
         until: str | None,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        """Answers a question, and opens the first place of the answer."""
+        """Answers a question and opens its first source."""
         language = language_of(request)
         conversation = add_turn(from_json(kept), self._turn(question, documents, since, until, language))
         number = len(conversation) - 1
@@ -78,7 +78,7 @@ class AskHandlers:
         event: gr.SelectData,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        """Answers an example that was clicked."""
+        """Answers the example that was clicked."""
         example = event.value
         question = html.unescape(str(example.get("text", ""))) if isinstance(example, dict) else ""
         return self.answer(question, kept, documents, since, until, request)
@@ -100,7 +100,7 @@ class AskHandlers:
         if not answer.is_answered:
             try:
                 self.store.note_unanswered(answer.question)
-            except EpiQAError as error:  # an index that cannot be written to answers all the same
+            except EpiQAError as error:  # a read-only index still answers
                 _log.warning("%s", error)
         unread = self.qa.unread()
         names = tuple(path for path, _ in unread[:MAX_UNREAD_FILES])
@@ -108,14 +108,14 @@ class AskHandlers:
 
     @errors_as_notices
     def restore(self, kept: object, request: gr.Request) -> tuple[Any, ...]:
-        """Shows the conversation that the browser kept, and what there is to begin with."""
+        """Shows the conversation that the browser kept, the examples, and the documents to choose from."""
         language, documents = language_of(request), self.qa.documents()
         conversation = from_json(kept)
         examples = offered_examples(documents)
         key = "placeholder_examples" if examples else "placeholder" if documents else "placeholder_empty"
         value: dict[str, Any] = {"value": render_messages(conversation, language)} if conversation else {}
         chatbot = gr.Chatbot(
-            **value,  # none leaves what the reader may have asked in the meantime
+            **value,  # no value keeps what the reader has asked meanwhile
             placeholder=translate_html(language, key),
             examples=[{"text": html.escape(example, quote=False)} for example in examples],
         )
@@ -126,7 +126,7 @@ class AskHandlers:
         return [], [], render_no_source(language_of(request)), None, gr.Group(visible=False), ""
 
     def chips(self, documents: list[str] | None, since: str | None, until: str | None, request: gr.Request) -> str:
-        """Shows the filter, or what is wrong with it."""
+        """Shows the filter as chips, or its error."""
         language = language_of(request)
         try:
             within = filter_of(documents, since, until)
@@ -138,7 +138,7 @@ class AskHandlers:
     def unfilter(
         self, documents: list[str] | None, since: str | None, until: str | None, event: gr.EventData
     ) -> tuple[Any, ...]:
-        """Removes one condition."""
+        """Removes one condition of the filter."""
         data = data_of(event)
         field, value = data.get("field"), data.get("value")
         left = [name for name in documents or [] if field != "documents" or name != value]
@@ -146,7 +146,7 @@ class AskHandlers:
 
     @errors_as_notices
     def open(self, kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Shows a place of an answer."""
+        """Opens a source of an answer."""
         turn, place = number_of(event, "turn"), number_of(event, "place")
         view = SourceView(turn or 0, place or 0, number_of(event, "start"))
         return self._panel(from_json(kept), view, language_of(request))
@@ -161,7 +161,7 @@ class AskHandlers:
         return render_document(document, number_of(event, "start") or 0, self.qa, language), OpenSource(document.id)
 
     def _panel(self, conversation: list[Turn], view: SourceView, language: Language) -> tuple[Any, ...]:
-        """Returns the source, what is remembered of it, whether it can be corrected, and an empty correction."""
+        """Returns the rendered source, the open source, the correction's group, and an empty right answer."""
         turn = conversation[view.turn] if view.turn < len(conversation) else None
         if turn is None or view.source >= len(turn.sources):
             return render_no_source(language), None, gr.Group(visible=False), ""
@@ -169,7 +169,7 @@ class AskHandlers:
         shown = OpenSource(place.document_id, turn.answer.question if turn.answer else turn.question, place.start)
         try:
             return render_source(turn, view, self.qa, language), shown, gr.Group(visible=True), ""
-        except EpiQAError as error:  # the answer stands, whatever became of its document
+        except EpiQAError as error:  # the answer is shown even if its document is unreadable
             return (
                 render_failed_source(translate_error(language, error), language),
                 None,
@@ -178,20 +178,20 @@ class AskHandlers:
             )
 
     def export_markdown(self, kept: object, request: gr.Request) -> str:
-        """Offers the conversation as Markdown."""
+        """Downloads the conversation as Markdown."""
         content = export_markdown(from_json(kept), language_of(request))
         return download_link("epiqa-conversation.md", "text/markdown", content)
 
     def export_json(self, kept: object) -> str:
-        """Offers the conversation as JSON."""
+        """Downloads the conversation as JSON."""
         return download_link("epiqa-conversation.json", "application/json", export_json(from_json(kept)))
 
 
 def render_messages(conversation: list[Turn], language: Language) -> list[dict[str, Any]]:
     """Returns the conversation as the chatbot shows it.
 
-    Gradio writes a user's text into the page as HTML even with Markdown turned off, and its sanitiser lets pictures
-    of other hosts through: what is shown of a question is escaped here.
+    Questions are escaped here: Gradio renders a user's text as HTML even with Markdown off, and its sanitiser lets
+    through pictures from other hosts.
     """
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(conversation):

@@ -1,4 +1,4 @@
-"""The event handlers of the tab "Ask" that save what a reader judges: verdicts, and right answers."""
+"""The event handlers of the tab "Ask" that save verdicts and right answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CorrectionHandlers:
 
     @errors_as_notices
     def mark(self, shown: OpenSource | None, event: gr.EventData) -> tuple[Any, ...]:
-        """Takes what was marked in the source for the right answer, without the space around it."""
+        """Proposes the marked text as the right answer, without surrounding space."""
         start, end = number_of(event, "start"), number_of(event, "end")
         if shown is None or start is None or end is None or data_of(event).get("document") != shown.document:
             return gr.skip(), gr.skip()
@@ -37,7 +37,7 @@ class CorrectionHandlers:
         return quote, replace(shown, marked=(start, start + len(quote)))
 
     def judge(self, kept: object, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Notes that an answer is right or wrong."""
+        """Saves that an answer is right or wrong."""
         language, conversation = language_of(request), from_json(kept)
         number, verdict = number_of(event, "turn"), data_of(event).get("verdict")
         if number is None or number >= len(conversation) or verdict not in ("right", "wrong"):
@@ -68,7 +68,7 @@ class CorrectionHandlers:
 
     @errors_as_notices
     def save(self, answer: str, shown: OpenSource | None, request: gr.Request) -> Any:
-        """Saves what was marked, or typed, as the right answer."""
+        """Saves the marked or typed text as the right answer."""
         language = language_of(request)
         if shown is None or shown.question is None:
             return warn(translate(language, "correction_no_question"))
@@ -97,7 +97,7 @@ class CorrectionHandlers:
 
 
 def _place_of(answer: str, whole: str, shown: OpenSource) -> tuple[int, int] | None:
-    """Returns where the right answer stands: as it was marked, else its place nearest to what is shown."""
+    """Returns (start, end) of the right answer: as marked, else its occurrence nearest to the open source."""
     if shown.marked and whole[slice(*shown.marked)] == answer:
         return shown.marked
     answer = answer.strip()

@@ -1,4 +1,4 @@
-"""The tab "Documents": what is in the index, adding to it, and removing from it."""
+"""The tab "Documents": lists, adds and removes the documents of the index."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DocumentsHandlers:
     def add(
         self, files: list[str], words: str, show: StatusFilter, request: gr.Request
     ) -> Iterator[tuple[Any, str]]:
-        """Adds what was uploaded, showing where each file stands."""
+        """Adds the uploaded files and shows their progress."""
         language = language_of(request)
         try:
             for states in add_uploads(self.qa, files, language):
@@ -91,23 +91,23 @@ class DocumentsHandlers:
 
     @errors_as_notices
     def refresh(self, words: str, show: StatusFilter, request: gr.Request) -> tuple[Any, ...]:
-        """Shows the index as it is now: the page's head, the table, and the filter's choices."""
+        """Shows the current index: the page's head, the table, and the filter's choices."""
         header = render_header(self.qa.info, language_of(request))
         return header, self.table(words, show, request), gr.Dropdown(choices=choices(self.qa.documents()))
 
     @errors_as_notices
     def table(self, words: str, show: StatusFilter, request: gr.Request, first: int = 0) -> str:
-        """Shows the documents that were looked for."""
+        """Shows the documents that match the words and the status."""
         listing = DocumentList(self.qa.documents(), self.qa.unread())
         return render_documents(listing, words or "", show, first, language_of(request))
 
     def turn_page(self, words: str, show: StatusFilter, event: gr.EventData, request: gr.Request) -> str:
-        """Shows the rows before or after."""
+        """Shows the previous or next rows."""
         return self.table(words, show, request, number_of(event, "first") or 0)
 
     @errors_as_notices
     def remove(self, words: str, show: StatusFilter, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Removes a document, or a file that could not be read from the list."""
+        """Removes a document from the index, or an unreadable file from the list."""
         language, data = language_of(request), data_of(event)
         document = next((d for d in self.qa.documents() if d.id == data.get("document")), None)
         unread = next((path for path, _ in self.qa.unread() if path == data.get("file")), None)
@@ -123,7 +123,7 @@ class DocumentsHandlers:
         return self.refresh(words, show, request)
 
     def limits(self, request: gr.Request) -> str:
-        """Says what may be uploaded, and where it is kept."""
+        """Shows the limits of uploads, and where they are kept."""
         language, folder = language_of(request), self.qa.directory / UPLOADS
         said = translate(language, "add_limits", count=MAX_FILES, size=MAX_FILE_BYTES >> 20, folder=folder)
         return f'<p class="epiqa-note">{translate_html(language, "add_drop")}. {escape(said)}</p>'

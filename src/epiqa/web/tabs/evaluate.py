@@ -1,4 +1,4 @@
-"""The tab "Evaluate": a question set is chosen or added and asked, and its figures are shown."""
+"""The tab "Evaluate": runs a question set and shows its measures."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def build_evaluate(qa: Assistant, page: gr.Blocks) -> None:
 
 
 class EvaluateHandlers:
-    """What happens in the tab; one evaluation runs at a time, for all who use the page."""
+    """The tab's event handlers. One evaluation runs at a time, for all users of the page."""
 
     def __init__(self, qa: Assistant) -> None:
         self.qa = qa
         self._run: Run | None = None
 
     def intro(self, request: gr.Request) -> tuple[str, Any, str]:
-        """Says what the tab is for, and lists the question sets."""
+        """Introduces the tab, and lists the question sets."""
         language = language_of(request)
         said = translate_html(language, "evaluate_intro")
         none = "" if question_sets(self.qa.directory) else translate_html(language, "no_question_set")
@@ -76,7 +76,7 @@ class EvaluateHandlers:
         return note(said), self.choices(None, request), empty
 
     def choices(self, chosen: str | None, request: gr.Request) -> Any:
-        """Lists the question sets as they are now."""
+        """Lists the current question sets."""
         language, names = language_of(request), question_sets(self.qa.directory)
         shown = [
             (translate(language, "question_set_feedback") if name == FEEDBACK else Path(name).name, name)
@@ -93,7 +93,7 @@ class EvaluateHandlers:
         return None, self.choices(name, request), ""
 
     def run(self, name: str | None, mode: Mode, request: gr.Request) -> Iterator[tuple[str, Any]]:
-        """Asks the questions, showing how far it is, and shows the figures."""
+        """Runs the question set; shows the progress, then the measures."""
         language, hidden = language_of(request), gr.DownloadButton(visible=False)
         if not name:
             yield alert(translate(language, "no_question_set")), hidden
@@ -113,7 +113,7 @@ class EvaluateHandlers:
         except EpiQAError as error:
             yield alert(translate_error(language, error)), hidden
         finally:
-            self.stop()  # the reader may have left
+            self.stop()  # the reader may have closed the page
             self._run = None
 
     def stop(self) -> None:
@@ -122,7 +122,7 @@ class EvaluateHandlers:
             self._run.stop()
 
     def _write_report(self, evaluation: Evaluation, name: str) -> str:
-        """Writes the report where Gradio takes it from."""
+        """Writes the report where Gradio may read it; returns its path."""
         path = scratch_folder() / f"report-{Path(name).stem}.html"
         write_report(evaluation, name, path)
         return str(path)

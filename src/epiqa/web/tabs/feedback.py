@@ -1,4 +1,4 @@
-"""The tab "Feedback": what was judged, and which questions found no answer."""
+"""The tab "Feedback": the judged and the unanswered questions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FeedbackHandlers:
         self.store = store
 
     def lists(self, request: gr.Request) -> tuple[Any, ...]:
-        """Shows both lists as they are now."""
+        """Shows both lists."""
         language = language_of(request)
         intro = note(translate_html(language, "feedback_intro", file=self.store.path))
         try:
@@ -55,7 +55,7 @@ class FeedbackHandlers:
         )
 
     def forget(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Deletes what is known of a question."""
+        """Deletes a question from the feedback."""
         try:
             self.store.forget(data_of(event).get("question", ""))
         except EpiQAError as error:
@@ -63,5 +63,5 @@ class FeedbackHandlers:
         return self.lists(request)
 
     def _copy(self) -> str:
-        """Copies the file to where Gradio takes it from."""
+        """Copies the file to where Gradio may read it; returns its path."""
         return str(shutil.copy(self.store.path, scratch_folder() / self.store.path.name))

@@ -16,7 +16,7 @@ CITATIONS_SHOWN = 1
 
 
 def describe_confidence(confidence: float) -> tuple[str, str]:
-    """Returns the confidence in words, as a key of the texts, and as a figure; a level begins at its cut point."""
+    """Returns the confidence as a key of `TEXTS` and as a figure; a level includes its lower bound."""
     figure = round(confidence, 2)
     return next(word for cut, word in CONFIDENCE_LEVELS if figure >= cut), f"{figure:.2f}"
 
@@ -31,10 +31,10 @@ def render_header(info: IndexInfo, language: Language) -> str:
 
 
 def render_turn(turn: Turn, number: int, language: Language) -> str:
-    """Returns the reply to a question; `number` is the turn's place in the conversation.
+    """Returns the reply to a question; `number` is the turn's index in the conversation.
 
-    An unanswered question gets excerpts of the nearest passages, and of its candidates none but the best, and that
-    only if it is likely enough: they were held back because they are probably wrong.
+    An unanswered question gets excerpts of the nearest passages. Of its candidates, which are probably wrong, only
+    the best is shown, folded, and only if it is likely enough.
     """
     if turn.answer is None:
         reply = alert(turn.error)
@@ -46,7 +46,7 @@ def render_turn(turn: Turn, number: int, language: Language) -> str:
 
 
 class _Reply:
-    """The reply of one turn: its parts name their places by number, which is counted over all of them."""
+    """The reply of one turn. Its sources are numbered in the order of `Turn.sources`."""
 
     def __init__(self, turn: Turn, answer: Answer, number: int, language: Language) -> None:
         self.turn, self.answer, self.number, self.language = turn, answer, number, language
@@ -81,7 +81,7 @@ class _Reply:
         return "".join([*parts, self._verdict()])
 
     def _unread(self) -> str:
-        """Returns the first of the files that could not be read, for a sentence."""
+        """Returns the first unreadable files in parentheses."""
         files = self.turn.unread_files
         return f" ({', '.join(files)}{', …' if self.turn.unread > len(files) else ''})" if files else ""
 
@@ -98,7 +98,7 @@ class _Reply:
         return [self._citation(citation, place) for place, citation in enumerate(citations, start=first)]
 
     def _candidates(self, begin: int, end: int | None, place: int) -> list[str]:
-        """Returns some of the candidates; `place` is the number of their first citation."""
+        """Returns the candidates from `begin` to `end`; `place` is the number of their first citation."""
         candidates = self.answer.candidates
         parts: list[str] = []
         for candidate in candidates[begin:end]:
@@ -119,7 +119,7 @@ class _Reply:
         return self._figure(sentence, citation, place)
 
     def _figure(self, quoted: str, source: Citation | Passage, place: int) -> str:
-        """Returns `quoted`, which is HTML, above its source, a button that opens it."""
+        """Returns `quoted`, which is HTML, above a button that opens its source."""
         title = f'<cite dir="auto">{escape(source.title)}</cite>'
         opens = self._say("show_in_document", title=source.title)
         return (
@@ -152,7 +152,7 @@ class _Reply:
 
 
 def render_place(place: Citation | Passage, language: Language) -> str:
-    """Returns date, page, section and path of a place, as far as it has them."""
+    """Returns the date, page, section and path of a source, as far as known."""
     parts = []
     if place.date is not None:
         parts.append(f'<span class="epiqa-date">{escape(place.date.written)}</span>')

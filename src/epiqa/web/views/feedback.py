@@ -1,4 +1,4 @@
-"""The lists of judged questions and of those without an answer as HTML: pure functions, tested by exact output."""
+"""The lists of judged and of unanswered questions as HTML: pure functions, tested by their exact output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = 200
 
 
 def render_judged(judged: Sequence[Judged], language: Language) -> str:
-    """Returns the judged questions with what is right, or wrong."""
+    """Returns the judged questions, each with its right or wrong answer."""
     items = [
         f'<li><p class="epiqa-asked" dir="auto">{escape(each.question)}</p><p>{_gold(each, language)} '
         f'<span class="epiqa-path">{escape(each.path)}</span></p>{_buttons(each.question, language)}</li>'
@@ -22,7 +22,7 @@ def render_judged(judged: Sequence[Judged], language: Language) -> str:
 
 
 def render_unanswered(unanswered: Sequence[Unanswered], language: Language) -> str:
-    """Returns the questions that found no answer, with how often and when last."""
+    """Returns the unanswered questions, each with how often and when it was last asked."""
     items = [
         f'<li><p class="epiqa-asked" dir="auto">{escape(each.question)}</p>'
         f'<p>{translate_html(language, "times", count=each.times)}, <time datetime="{escape(each.last)}">'
