@@ -1,4 +1,4 @@
-"""A fake pipeline with meaning for the chat page: real documents, exact offsets, answers by hand."""
+"""A fake assistant for the page: real documents, exact offsets, given answers; and the browser fixtures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do to a page: two tabs, impatience, odd documents, and an index that changes or breaks below it."""
+"""Unusual use of the page: two tabs, impatience, odd documents, an index that changes or breaks meanwhile."""
 
 from __future__ import annotations
 
@@ -129,9 +129,7 @@ def test_text_from_right_to_left_keeps_its_direction_and_its_offsets(tab: Visit)
     tab.check()
 
 
-def test_a_document_that_is_removed_while_its_source_is_open_is_missed_in_words(
-    tab: Visit, pipeline: EpiQA
-) -> None:
+def test_a_document_removed_while_its_source_is_open_is_reported_missing(tab: Visit, pipeline: EpiQA) -> None:
     tab.ask(SCHOOL)
     only(tab, "harbour.txt")
     tab.ask(HARBOUR)

@@ -20,7 +20,7 @@ pytestmark = GRADIOS_WARNINGS
 TABS = ("Ask", "Documents", "Evaluate", "Feedback")
 
 
-# What axe finds in Gradio's own components, and nothing of ours may add to: rule and a part of the element.
+# The violations that axe finds in Gradio's own components: rule, and a part of the element.
 GRADIOS_VIOLATIONS = {
     ("aria-valid-attr-value", 'role="tab"'),  # aria-controls="" on tabs
 }
@@ -67,7 +67,7 @@ def test_there_is_nothing_to_flag_share_or_follow(tab: Visit) -> None:
     assert tab.page.locator("footer:visible").count() == 0
 
 
-def test_hostile_strings_are_shown_to_the_letter_and_do_nothing(
+def test_hostile_strings_are_shown_verbatim_and_do_nothing(
     browser: Browser, hostile_address: str, hostile: str
 ) -> None:
     tab = visit(browser, hostile_address)

@@ -1,7 +1,7 @@
-"""The page's main states, as the README shows them: reached in the browser, over the real pipeline, and pictured.
+"""Draws the README's pictures: the page's main states in a browser, over the real pipeline.
 
 `EPIQA_PICTURES=1 python -m pytest tests/web/test_pictures.py`, which is `make pictures`, writes the pictures into
-`docs/`; else they are drawn all the same, checked, and thrown away.
+`docs/`. Without the variable they are drawn, checked, and discarded.
 """
 
 from __future__ import annotations

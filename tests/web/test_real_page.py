@@ -1,4 +1,4 @@
-"""The page over the real pipeline: every format is uploaded, read and cited, asked meanwhile, measured, removed."""
+"""The page over the real pipeline: upload every format, ask meanwhile, evaluate, remove."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_document_is_removed_after_a_second_click(tab: Visit, pipeline: EpiQA)
     assert not pipeline.directory.joinpath("uploads", "plain.txt").exists()
 
 
-def test_a_file_that_could_not_be_read_is_taken_off_the_list(tab: Visit, pipeline: EpiQA) -> None:
+def test_an_unreadable_file_is_removed_from_the_list(tab: Visit, pipeline: EpiQA) -> None:
     scan = next(path for path, _ in pipeline.unread() if path.endswith("uploads/chromium-scan.pdf"))
     tab.open_tab("Documents")
     row = tab.page.locator("#epiqa-documents .epiqa-unread", has_text=scan)

@@ -1,4 +1,4 @@
-"""How the page is served: where it is, how it ends, and what is said of an address that cannot be had."""
+"""Serving the page: its address, its end, and messages for impossible addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's texts: both languages whole, and the right one chosen."""
+"""The page's texts: both languages are complete, and the right one is chosen."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_a_number_takes_the_singular_and_separators() -> None:
     ("accepted", "language"),
     [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("ZH", "zh"), ("en-US,zh;q=0.9", "en"), ("fr,zh;q=0.9", "en"), ("", "en")],
 )
-def test_the_first_language_that_the_browser_names_is_spoken(accepted: str, language: str) -> None:
+def test_the_first_language_of_the_browser_is_used(accepted: str, language: str) -> None:
     assert language_of(SimpleNamespace(headers={"accept-language": accepted})) == language  # type: ignore[arg-type]
 
 
-def test_without_a_request_english_is_spoken() -> None:
+def test_without_a_request_the_language_is_english() -> None:
     assert language_of(None) == "en"
 
 

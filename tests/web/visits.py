@@ -1,4 +1,4 @@
-"""Visits to the page in a real browser, for the tests: what a tab asked for, and what it complained about."""
+"""Visits to the page in a real browser: a tab, its requests and its complaints."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from epiqa.web.server import routes_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
-# Gradio makes an event loop for each lock of each block and never closes it (utils.safe_get_lock), and
-# summarises its queue with options that newer versions of pandas no longer want.
+# Gradio never closes the event loops of its locks (utils.safe_get_lock), and uses deprecated options of pandas.
 GRADIOS_WARNINGS = [
     pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning"),
     pytest.mark.filterwarnings(r"ignore:unclosed <socket\.socket fd=\d+, family=1, type=1:ResourceWarning"),
@@ -75,7 +74,7 @@ class Visit:
         self.page.get_by_role("tab", name=name, exact=True).click()
 
     def is_source_in_view(self) -> bool:
-        """Tells whether the quote is on screen: inside its box, and the box inside the window."""
+        """Whether the quote is on screen: inside its box, and the box inside the window."""
         return bool(
             self.source().evaluate(
                 """(mark) => {
@@ -87,7 +86,7 @@ class Visit:
         )
 
     def note(self, message: ConsoleMessage) -> None:
-        """Takes what the console shows for a complaint, but for what Gradio says after each upload."""
+        """Records a console message as a complaint, except for Gradio's after each upload."""
         if message.type != "log" and message.text != "Method not implemented.":
             self.complaints.append(message.text)
 

@@ -12,7 +12,7 @@ from gradio.events import api
 
 from epiqa.api.schemas import AddedJson, AnswerJson, DocumentJson, FoundJson, answer_json, document_json, found_json
 from epiqa.errors import EpiQAError
-from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.assistant import Assistant, find_document
 from epiqa.web.services.filter_fields import filter_of
 from epiqa.web.services.uploads import Upload, add_uploads, remove_document
 
@@ -78,7 +78,7 @@ class Functions:
         """Removes a document from the index and returns its entry."""
         qa = self._qa
         with _Errors():
-            document = next((d for d in qa.documents() if d.id == document_id), None)
+            document = find_document(qa, document_id)
             if document is None:
                 raise EpiQAError(_no_document(document_id))
             remove_document(qa, document, qa.remove, qa.original(document_id))

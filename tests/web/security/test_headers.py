@@ -36,7 +36,7 @@ def test_every_response_tells_the_browser_what_it_may_do() -> None:
     assert "cache-control" not in client(SecurityHeaders).get("/assets/a.js").headers
 
 
-def test_a_file_is_a_download_and_can_do_nothing() -> None:
+def test_a_file_is_a_download_without_any_rights() -> None:
     headers = client(SecurityHeaders).get("/gradio_api/file=/a.svg").headers
     assert headers["content-disposition"] == 'attachment; filename="a b.svg"'
     assert headers["content-security-policy"].startswith("sandbox; default-src 'none'")

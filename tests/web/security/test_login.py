@@ -51,7 +51,7 @@ def test_gradio_may_start_before_anyone_is_logged_in() -> None:
     assert client(Login, accounts=ACCOUNTS).get("/gradio_api/startup-events").status_code == 200
 
 
-def test_a_right_password_opens_a_session_and_logging_out_ends_it() -> None:
+def test_the_right_password_opens_a_session_and_logging_out_ends_it() -> None:
     tab = client(Login, accounts=ACCOUNTS)
     answer = log_in(tab)
     assert (answer.status_code, answer.json()) == (200, {"success": True})
@@ -118,7 +118,7 @@ def test_a_browser_gets_a_page_to_log_in_in_its_language() -> None:
     assert tab.get("/", headers=wants_page).status_code == 200
 
 
-def test_a_script_of_the_page_does_not_open_the_browsers_own_window() -> None:
+def test_a_request_by_script_does_not_open_the_browsers_log_in_window() -> None:
     answer = client(Login, accounts=ACCOUNTS).get("/gradio_api/info", headers={"sec-fetch-mode": "cors"})
     assert answer.status_code == 401 and "www-authenticate" not in answer.headers
 
@@ -176,7 +176,7 @@ def test_accounts_are_lines_of_name_and_password(text: str, accounts: dict[str, 
 
 
 @pytest.mark.parametrize("text", ["", "\n", "secret", "secret:", ":secret", "a:b\nsecret"])
-def test_what_is_no_account_is_refused_and_not_repeated(text: str, tmp_path: Path) -> None:
+def test_an_invalid_account_is_refused_and_not_shown(text: str, tmp_path: Path) -> None:
     with pytest.raises(EpiQAError, match=r"^here") as raised:
         parse_accounts(text, "here")
     assert "secret" not in str(raised.value)

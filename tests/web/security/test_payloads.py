@@ -1,8 +1,7 @@
-"""Nothing of a document or a question runs, loads or goes anywhere: 440 hostile strings in a real browser.
+"""No document or question runs, loads or sends anything: 440 hostile strings in a real browser.
 
-The browser is told to pass over the page's content policy, so that it is the escaping that is tested, not the
-policy behind it; `test_page.py` tests that one. The first test shows that the strings are live, and that it would
-be noticed.
+The browser ignores the page's content security policy here, so that the escaping alone is tested; `test_page.py`
+tests the policy. The first test proves that the strings run where nothing stops them.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
     context.close()
 
 
-def test_the_payloads_are_live_and_it_would_be_noticed(watched: Watched) -> None:
+def test_the_payloads_run_where_nothing_stops_them(watched: Watched) -> None:
     """Put unescaped into plain pages, one frame for each, most of the strings do what they are made for."""
     page = watched.page
     page.route(

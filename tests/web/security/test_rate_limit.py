@@ -8,7 +8,7 @@ from epiqa.web.security.rate_limit import TokenBuckets, client_of
 from web.security.one_layer import Clock
 
 
-def test_a_bucket_refills_and_no_more_keys_are_kept_than_said() -> None:
+def test_a_bucket_refills_and_the_number_of_keys_is_limited() -> None:
     clock = Clock()
     buckets = TokenBuckets(2, 0.5, keys=3, clock=clock)
     buckets.take("a", 2)

@@ -60,7 +60,7 @@ def test_a_body_is_bounded_while_it_comes(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("wrap", [lambda file: file, lambda file: {"data": [1, [{"deep": file}]]}])
-def test_a_file_that_is_named_by_an_address_is_refused(
+def test_a_file_given_as_a_url_is_refused(
     tmp_path: Path, file: dict[str, Any], is_taken: bool, wrap: Callable[[Any], Any]
 ) -> None:
     answer = bodies(tmp_path).post("/a", json=wrap(file))

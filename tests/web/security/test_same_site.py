@@ -26,7 +26,7 @@ from web.security.one_layer import client
         ("lo\tcalhost", ""),
     ],
 )
-def test_a_host_name_is_taken_apart_from_its_port_and_nothing_else(netloc: str, name: str) -> None:
+def test_a_host_name_is_split_from_its_port_and_nothing_else(netloc: str, name: str) -> None:
     assert host_name(netloc) == name
 
 

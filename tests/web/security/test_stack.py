@@ -8,7 +8,7 @@ from epiqa.web.security.stack import AllowedRoutes
 from web.security.one_layer import client, echo
 
 
-def test_what_is_not_listed_is_not_there() -> None:
+def test_other_paths_are_not_found() -> None:
     beside = Route("/original/{name}", echo)
     tab = client(AllowedRoutes, paths={"/config", "/gradio_api/queue/join"}, routes=[beside], requests=9)
     assert [tab.get(path).status_code for path in ("/original/a", "/original", "/original/a/b")] == [200, 404, 404]
@@ -22,7 +22,7 @@ def test_what_is_not_listed_is_not_there() -> None:
     assert tab.delete("/config").status_code == 405
 
 
-def test_busy_says_when_to_come_again_and_files_are_whole() -> None:
+def test_a_busy_reply_has_retry_after_and_files_are_sent_whole() -> None:
     tab = client(AllowedRoutes, paths={"/gradio_api/queue/join"}, requests=1)
     full = tab.get("/gradio_api/queue/join")
     assert (full.status_code, full.headers["retry-after"]) == (503, "5")

@@ -33,7 +33,7 @@ pytestmark = GRADIOS_WARNINGS
 SECRET = "this file is nobody's business"
 
 
-# Routes of Gradio 6.31 that are open, by their path as its router has it.
+# The open routes of Gradio 6.31, as paths of its router.
 OPEN = {
     "/", "/config", "/config/", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt",
     "/static/{path:path}", "/assets/{path:path}",
@@ -145,7 +145,7 @@ def test_an_upload_is_bounded_in_size_and_count(http: httpx.Client) -> None:
     assert files_of_uploads() == before  # what was refused has left nothing
 
 
-def test_the_upload_folder_is_of_this_process_alone() -> None:
+def test_the_upload_folder_is_private_to_this_process() -> None:
     folder = Path(get_upload_folder())
     assert folder.name.startswith("epiqa-")
     assert folder.stat().st_mode & 0o077 == 0
@@ -193,7 +193,7 @@ def test_an_uploaded_page_is_downloaded_and_never_opened(http: httpx.Client) -> 
         ),
     ],
 )
-def test_a_file_outside_of_the_uploads_is_not_given_out(http: httpx.Client, secret: Path, trick: str) -> None:
+def test_a_file_outside_the_uploads_is_not_served(http: httpx.Client, secret: Path, trick: str) -> None:
     asked = trick.format(path=secret, uploads=get_upload_folder(), readme=Path("README.md").resolve())
     for route in ("/gradio_api/file=", "/gradio_api/file/", "/file=", "/file/", "/static/", "/assets/"):
         answer = http.get(route + asked)
@@ -202,7 +202,7 @@ def test_a_file_outside_of_the_uploads_is_not_given_out(http: httpx.Client, secr
 
 
 @pytest.mark.parametrize("name", ["file", "chat", "text"])
-def test_a_function_is_given_no_file_that_was_not_uploaded(http: httpx.Client, secret: Path, name: str) -> None:
+def test_a_function_gets_only_uploaded_files(http: httpx.Client, secret: Path, name: str) -> None:
     before = set(Path(get_upload_folder()).rglob("*"))
     for path in (str(secret), f"{get_upload_folder()}/../{secret.name}", f"{get_upload_folder()}/../../..{secret}"):
         for value in (

@@ -1,4 +1,4 @@
-"""A conversation: which turns the browser keeps, and which of them are taken back."""
+"""A conversation: which turns the browser keeps, and which of them are accepted back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_conversation_comes_back_from_the_browser_as_it_was() -> None:
         (("answer", "is_answered"), 1),
     ],
 )
-def test_a_turn_that_was_changed_on_the_way_is_left_out(place: tuple[str | int, ...], value: object) -> None:
+def test_a_turn_that_the_browser_changed_is_left_out(place: tuple[str | int, ...], value: object) -> None:
     kept = through_the_browser(TURNS)
     holder = kept[0]
     for step in place[:-1]:
@@ -70,7 +70,7 @@ def test_the_text_of_an_answer_is_that_of_its_best_candidate() -> None:
 
 
 @pytest.mark.parametrize("kept", [None, "x", 3, {}, [None, 3, "x", {}, []]])
-def test_what_is_no_conversation_is_an_empty_one(kept: object) -> None:
+def test_an_invalid_conversation_is_read_as_an_empty_one(kept: object) -> None:
     assert from_json(kept) == []
 
 
@@ -82,7 +82,7 @@ def test_a_long_conversation_keeps_its_last_turns() -> None:
     assert from_json(through_the_browser([Turn("first"), *turns])) == turns
 
 
-def test_of_passages_only_excerpts_are_kept_to_the_letter_and_only_without_an_answer() -> None:
+def test_passages_are_kept_as_verbatim_excerpts_and_only_without_an_answer() -> None:
     long = dataclasses.replace(PASSAGE, quote="word " * 100, end=500)
     (kept, *more) = shortened(dataclasses.replace(UNANSWERED, passages=(long,) * 5)).passages
     assert len(more) == 2

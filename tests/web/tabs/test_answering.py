@@ -1,4 +1,4 @@
-"""The handlers of the tab "Ask": failures of the index, and made-up events."""
+"""The handlers of the tab "Ask": a failing index, and forged events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def asking(qa: Assistant, tmp_path: Path) -> AskHandlers:
     return AskHandlers(qa, FeedbackStore(tmp_path))
 
 
-def test_an_index_that_cannot_be_written_to_answers_all_the_same(
+def test_a_read_only_index_still_answers(
     asking: AskHandlers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(question: str) -> None:
@@ -59,7 +59,7 @@ def test_a_question_is_shown_escaped_and_asked_as_it_is(asking: AskHandlers) -> 
         {"turn": "9" * 20},
     ],
 )
-def test_a_place_that_was_made_up_opens_nothing_else(asking: AskHandlers, data: dict[str, str]) -> None:
+def test_a_forged_source_opens_nothing_else(asking: AskHandlers, data: dict[str, str]) -> None:
     kept = asking.answer("Who chaired the city headquarters meeting on February 2?", [], [], "", "", REQUEST)[2]
     source, shown, *_ = asking.open(kept, event(**data), REQUEST)
     assert "Click a source" in source or (shown.document, shown.at) == (DOCUMENT, kept_start(kept))
@@ -84,7 +84,7 @@ def failing(tmp_path: Path) -> AskHandlers:
     return AskHandlers(Damaged(read_seeds(), SEED_ANSWERS, directory=tmp_path), FeedbackStore(tmp_path))
 
 
-def test_an_answer_is_shown_though_its_document_can_no_longer_be_read(failing: AskHandlers) -> None:
+def test_an_answer_is_shown_even_if_its_document_is_unreadable(failing: AskHandlers) -> None:
     question = next(iter(SEED_ANSWERS))
     _, messages, kept, source, shown, *_ = failing.answer(question, [], [], "", "", REQUEST)
     assert "Tan Zuojun" in messages[1]["content"].value
@@ -93,7 +93,7 @@ def test_an_answer_is_shown_though_its_document_can_no_longer_be_read(failing: A
     assert shown is None
 
 
-def test_every_event_says_what_is_wrong_with_the_index(failing: AskHandlers) -> None:
+def test_every_event_reports_a_damaged_index(failing: AskHandlers) -> None:
     shown = OpenSource(DOCUMENT, "Who?")
     correcting, table = CorrectionHandlers(failing.qa, failing.store), DocumentsHandlers(failing.qa)
     for happen in (

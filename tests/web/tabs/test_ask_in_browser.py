@@ -1,4 +1,4 @@
-"""The tabs "Ask" and "Documents" in a real browser, over documents and answers that are known."""
+"""The tabs "Ask" and "Documents" in a real browser, over known documents and answers."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_filter_shows_as_a_chip_and_is_obeyed_until_it_is_removed(tab: Visit) 
     assert tab.ask(ANSWERED).get_attribute("data-state") == "answered"
 
 
-def test_documents_are_looked_for_and_what_could_not_be_read_is_named(tab: Visit) -> None:
+def test_documents_are_searched_and_unreadable_files_are_listed(tab: Visit) -> None:
     tab.open_tab("Documents")
     rows = tab.page.locator("#epiqa-documents tbody tr")
     rows.last.wait_for()

@@ -1,4 +1,4 @@
-"""The handlers that save a right answer, as it was marked or typed."""
+"""The handlers that save a right answer, marked or typed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_marked_answer_is_taken_without_the_space_around_it(correcting: Correc
 
 
 @pytest.mark.parametrize("at", [0, 400, 10_000])
-def test_a_typed_answer_is_saved_at_its_place_nearest_to_what_is_shown(
+def test_a_typed_answer_is_saved_at_its_occurrence_nearest_to_the_open_source(
     correcting: CorrectionHandlers, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gr, "Info", lambda message: None)

@@ -1,4 +1,4 @@
-"""The HTML of answers, to the letter: what is shown, what is held back, and that nothing is raw."""
+"""The exact HTML of answers: what is shown, what is held back, and that everything is escaped."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_more_places_and_other_candidates_fold_open_and_number_their_places() ->
     )
 
 
-def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passages() -> None:
+def test_no_answer_comes_with_the_number_of_documents_and_the_nearest_passages() -> None:
     place = (
         '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span>page 3</span>'
         '<span class="epiqa-section" dir="auto">Findings</span>'

@@ -1,4 +1,4 @@
-"""The table of documents, uploads, filter chips and examples, to the letter."""
+"""The exact HTML of the table of documents, uploads, filter chips and examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def info(number: int, **changes: object) -> DocumentInfo:
     return dataclasses.replace(values, **changes)  # type: ignore[arg-type]
 
 
-def test_the_table_has_a_row_for_each_document_and_each_file_that_could_not_be_read() -> None:
+def test_the_table_has_a_row_for_each_document_and_each_unreadable_file() -> None:
     date = DocumentDate("May 1", 5, 1)
     listing = DocumentList(
         [info(1, date=date, pages=2, note="page 2 has no text")], [("<scan>.pdf", "has no text")]
@@ -37,9 +37,6 @@ def test_the_table_has_a_row_for_each_document_and_each_file_that_could_not_be_r
         '<td data-column="Actions"><div class="epiqa-actions"><details><summary>Remove</summary>'
         '<button type="button" class="epiqa-button" data-action="remove" data-file="&lt;scan&gt;.pdf">'
         "Yes, take it off this list</button></details></div></td></tr>" in shown
-    )
-    assert "<button" not in render_documents(
-        DocumentList([], [("a.pdf", "bad")]), "", "all", 0, "en", removable=False
     )
     assert 'data-action="remove" data-document="id1">Yes, remove it from the index</button>' in shown
 
@@ -65,7 +62,7 @@ def test_the_table_is_searched_filtered_and_turned() -> None:
     assert "add some above" in render_documents(DocumentList([], []), "", "all", 0, "en")
 
 
-def test_uploads_show_a_bar_each_and_what_became_of_them() -> None:
+def test_each_upload_shows_its_progress_and_outcome() -> None:
     going = [Upload("a.txt", "read"), Upload("b.txt", "reading"), Upload("c.txt")]
     shown = render_uploads(going, "en")
     assert '<p role="status">Reading 2 of 3 files. You can keep asking.</p>' in shown
@@ -95,7 +92,7 @@ def test_chips_show_the_filter_by_title_and_day() -> None:
     assert render_chips(filter_of(None, None, None), {}, 3, "en") == ""
 
 
-def test_examples_are_of_the_documents_at_hand_or_none() -> None:
+def test_examples_come_from_the_documents_of_the_index() -> None:
     seeds = [info(1, path=str(path)) for path in sorted(SEEDS.glob("*.txt"))]
     assert len(offered_examples(seeds)) == 6
     assert all("students" in q or "Jinpu" in q for q in offered_examples(seeds[2:]))

@@ -1,4 +1,4 @@
-"""A conversation and a citation as they are exported and copied."""
+"""The exact text of exported conversations and copied citations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_conversation_is_exported_as_markdown_and_json() -> None:
     assert error == {"question": " ", "error": "the question is empty", "verdict": None}
 
 
-def test_markdown_shows_a_citation_to_the_letter() -> None:
+def test_markdown_shows_a_citation_verbatim() -> None:
     citation = dataclasses.replace(
         CITATION,
         before="1. See *this*\n",

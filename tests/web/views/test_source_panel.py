@@ -1,4 +1,4 @@
-"""The source panel, to the letter, and originals, of which only those of the index can be had."""
+"""The exact HTML of the source panel; and that only originals of the index can be downloaded."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_window_holds_its_place_and_is_cut_at_line_breaks(at: int) -> None:
     assert window(WHOLE_CHARACTERS, at, whole[:WHOLE_CHARACTERS]) == (0, WHOLE_CHARACTERS)
 
 
-def test_quotes_that_overlap_the_one_at_hand_give_way() -> None:
+def test_quotes_that_overlap_the_current_one_are_not_marked() -> None:
     assert marked("0123456789", 1, 9, [(0, 2), (3, 6), (5, 8), (8, 9)], (5, 7)) == (
         '1234<mark class="epiqa-current">56</mark>7<mark>8</mark>'
     )
@@ -133,7 +133,7 @@ def test_a_document_can_be_read_without_a_question() -> None:
     assert "Click a source below an answer" in render_no_source("en")
 
 
-def test_only_files_that_the_index_knows_can_be_downloaded_and_none_is_shown(tmp_path: Path) -> None:
+def test_only_files_of_the_index_are_downloaded_and_none_is_displayed(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
     page, secret = folder / "页 1.html", folder / "secret.txt"

@@ -21,6 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from string import Template
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -203,7 +204,7 @@ class _Refusal:
         message = texts[self._reason].format(seconds=self._seconds)
         if _wants_page(headers):
             filled = {key: html.escape(text) for key, text in texts.items()} | {"message": html.escape(message)}
-            return HTMLResponse(_PAGE.format(**filled), self._status, extra)
+            return HTMLResponse(_PAGE.substitute(filled), self._status, extra)
         if self._status == 401 and "sec-fetch-mode" not in headers:  # a browser would open its own log-in window
             extra["WWW-Authenticate"] = 'Basic realm="EpiQA", charset="UTF-8"'
         return PlainTextResponse(message or "A name and a password are needed.", self._status, extra)
@@ -270,32 +271,4 @@ _TEXTS: Final[dict[str, dict[str, str]]] = {
     },
 }
 
-_PAGE: Final = """<!doctype html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>EpiQA</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh; margin: 0; }}
-main {{ width: min(20rem, 90vw); }}
-label, input, button {{ display: block; box-sizing: border-box; width: 100%; font: inherit; }}
-input, button {{ margin: 0.25rem 0 1rem; padding: 0.5rem; border: 1px solid GrayText; border-radius: 0.4rem; }}
-</style>
-</head>
-<body>
-<main>
-<h1>EpiQA</h1>
-<form method="post" action="login">
-<label for="username">{user}</label>
-<input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
-<label for="password">{password}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button>{enter}</button>
-<p role="alert">{message}</p>
-</form>
-</main>
-</body>
-</html>
-"""
+_PAGE: Final = Template(Path(__file__).with_name("login.html").read_text(encoding="utf-8"))

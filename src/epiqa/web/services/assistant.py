@@ -60,3 +60,8 @@ class Assistant(DocumentReader, DocumentAdder, Protocol):
 
     def remove(self, name: str) -> None:
         """Removes a document by its id, or an unreadable file by its path."""
+
+
+def find_document(qa: Assistant, document_id: str | None) -> DocumentInfo | None:
+    """Returns a document of the index, or None for an unknown id."""
+    return next((document for document in qa.documents() if document.id == document_id), None)

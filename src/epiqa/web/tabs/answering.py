@@ -15,7 +15,7 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.web.bridge import data_of, number_of
-from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.assistant import Assistant, find_document
 from epiqa.web.services.conversation import MAX_UNREAD_FILES, Turn, add_turn, from_json, shortened, to_json
 from epiqa.web.services.examples import offered_examples
 from epiqa.web.services.feedback import FeedbackStore
@@ -154,8 +154,7 @@ class AskHandlers:
     @errors_as_notices
     def read(self, event: gr.EventData, request: gr.Request) -> tuple[str, OpenSource | None]:
         """Shows a document from the table of documents."""
-        language, document_id = language_of(request), data_of(event).get("document")
-        document = next((d for d in self.qa.documents() if d.id == document_id), None)
+        language, document = language_of(request), find_document(self.qa, data_of(event).get("document"))
         if document is None:
             return render_no_source(language), None
         return render_document(document, number_of(event, "start") or 0, self.qa, language), OpenSource(document.id)

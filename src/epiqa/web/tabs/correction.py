@@ -10,7 +10,7 @@ import gradio as gr
 from epiqa.errors import EpiQAError
 from epiqa.types import Citation
 from epiqa.web.bridge import data_of, number_of
-from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.assistant import Assistant, find_document
 from epiqa.web.services.conversation import Turn, from_json, to_json
 from epiqa.web.services.feedback import FeedbackStore
 from epiqa.web.tabs.answering import OpenSource, render_messages
@@ -74,7 +74,7 @@ class CorrectionHandlers:
             return warn(translate(language, "correction_no_question"))
         if not answer.strip():
             return warn(translate(language, "correction_empty"))
-        document = next((d for d in self.qa.documents() if d.id == shown.document), None)
+        document = find_document(self.qa, shown.document)
         whole = self.qa.document_text(shown.document) or ""
         place = _place_of(answer, whole, shown)
         if document is None or place is None:
@@ -87,7 +87,7 @@ class CorrectionHandlers:
     def save_none(self, shown: OpenSource | None, request: gr.Request) -> Any:
         """Saves that the documents don't answer the question."""
         language = language_of(request)
-        document = next((d for d in self.qa.documents() if shown and d.id == shown.document), None)
+        document = find_document(self.qa, shown.document) if shown else None
         if shown is None or shown.question is None or document is None:
             return warn(translate(language, "correction_no_question"))
         whole = self.qa.document_text(shown.document) or ""

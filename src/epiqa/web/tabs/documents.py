@@ -9,7 +9,7 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.web.bridge import Bridge, data_of, number_of
-from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.assistant import Assistant, find_document
 from epiqa.web.services.filter_fields import choices
 from epiqa.web.services.uploads import (
     MAX_FILE_BYTES,
@@ -109,7 +109,7 @@ class DocumentsHandlers:
     def remove(self, words: str, show: StatusFilter, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Removes a document from the index, or an unreadable file from the list."""
         language, data = language_of(request), data_of(event)
-        document = next((d for d in self.qa.documents() if d.id == data.get("document")), None)
+        document = find_document(self.qa, data.get("document"))
         unread = next((path for path, _ in self.qa.unread() if path == data.get("file")), None)
         try:
             if document is not None:

@@ -42,15 +42,7 @@ class DocumentList:
         return rows
 
 
-def render_documents(
-    listed: DocumentList,
-    words: str,
-    status: StatusFilter,
-    first: int,
-    language: Language,
-    *,
-    removable: bool = True,
-) -> str:
+def render_documents(listed: DocumentList, words: str, status: StatusFilter, first: int, language: Language) -> str:
     """Returns at most `ROWS` rows from row `first` on, with buttons for the others."""
     rows = listed.matching(words, status)
     if not rows:
@@ -62,10 +54,7 @@ def render_documents(
     heads = "".join(f'<th scope="col">{translate_html(language, f"column_{key}")}</th>' for key in keys)
     caption = translate(language, "documents_caption", first=first + 1, last=first + len(some), count=len(rows))
     body = "".join(
-        _document(row, language, removable=removable)
-        if isinstance(row, DocumentInfo)
-        else _unread(*row, language, removable=removable)
-        for row in some
+        _document(row, language) if isinstance(row, DocumentInfo) else _unread(*row, language) for row in some
     )
     return (
         f'<table class="epiqa-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
@@ -99,7 +88,7 @@ def _upload(upload: Upload, language: Language) -> str:
     )
 
 
-def _document(document: DocumentInfo, language: Language, *, removable: bool) -> str:
+def _document(document: DocumentInfo, language: Language) -> str:
     state = (
         translate(language, "state_partly", note=document.note)
         if document.note
@@ -109,10 +98,8 @@ def _document(document: DocumentInfo, language: Language, *, removable: bool) ->
         button(translate_html(language, "read"), action="read", document=document.id, start=0),
         button(translate_html(language, "only"), action="only", document=document.id),
         original_link(document.id, translate_html(language, "download")),
+        _removal(language, "remove_sure", document=document.id),
     ]
-    if removable:
-        sure = button(translate_html(language, "remove_sure"), action="remove", document=document.id)
-        actions.append(fold(translate_html(language, "remove"), [sure]))
     cells = (
         _cell(
             language,
@@ -130,16 +117,20 @@ def _document(document: DocumentInfo, language: Language, *, removable: bool) ->
     )
 
 
-def _unread(path: str, reason: str, language: Language, *, removable: bool) -> str:
+def _unread(path: str, reason: str, language: Language) -> str:
     state = translate_html(language, "state_unread", reason=reason)
-    actions = ""
-    if removable:  # not data-path: Gradio takes any object with a "path" for an upload, and refuses it
-        sure = button(translate_html(language, "unlist_sure"), action="remove", file=path)
-        actions = f'<div class="epiqa-actions">{fold(translate_html(language, "remove"), [sure])}</div>'
+    # not data-path: Gradio takes any object with a "path" for an upload, and refuses it
+    actions = f'<div class="epiqa-actions">{_removal(language, "unlist_sure", file=path)}</div>'
     return (
         f'<tr class="epiqa-unread"><th scope="row"><span class="epiqa-path">{escape(path)}</span></th>'
         f'<td colspan="3"></td>{_cell(language, "state", state)}{_cell(language, "actions", actions)}</tr>'
     )
+
+
+def _removal(language: Language, sure: str, **data: str) -> str:
+    """Returns "Remove", which unfolds the button that removes; `sure` is the key of its text."""
+    confirmed = button(translate_html(language, sure), action="remove", **data)
+    return fold(translate_html(language, "remove"), [confirmed])
 
 
 def _cell(language: Language, key: str, content: str) -> str:
