@@ -96,7 +96,7 @@ def test_a_document_is_removed_after_a_second_click(tab: Visit, pipeline: EpiQA)
     assert len(pipeline.documents()) == before
     row.get_by_role("button", name="Yes, remove it from the index").click()
     row.wait_for(state="detached")
-    tab.page.get_by_text("no longer answers").wait_for()
+    tab.page.get_by_text("no longer gives answers").wait_for()
     assert len(pipeline.documents()) == before - 1
     assert not pipeline.directory.joinpath("uploads", "plain.txt").exists()
 
