@@ -1,10 +1,11 @@
-"""A fake pipeline with meaning for the chat page: real documents, exact offsets, answers by hand."""
+"""A fake assistant for the page: real documents, exact offsets, given answers; and the browser fixtures."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,7 +22,12 @@ from epiqa.types import (
     IndexReport,
     Passage,
 )
+from epiqa.web import Assistant
 from paths import SEEDS
+from web.visits import Visit, chromium, served, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HOSTILE = (
     "<script>window.hacked=1</script><img src=http://attacker.invalid/a.png onerror=window.hacked=2>"
@@ -203,3 +209,24 @@ def hostile_qa(tmp_path_factory: pytest.TempPathFactory) -> FakeAnswerer:
     document = Document("hostile", HOSTILE, HOSTILE, HOSTILE, text, DocumentDate(HOSTILE, 1, 1))
     answers = {HOSTILE: (HOSTILE, [(HOSTILE, 0.5), ("sentence", 0.1)])}
     return FakeAnswerer([document], answers, directory=tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(qa: Assistant) -> Iterator[str]:
+    """Where the page over the seed notices is served."""
+    yield from served(qa)
+
+
+@pytest.fixture
+def tab(browser: Browser, address: str) -> Iterator[Visit]:
+    """A tab on the page. Whatever a test does there, nothing may leave the host or go wrong."""
+    tab = visit(browser, address)
+    yield tab
+    tab.check()
+    tab.page.context.close()

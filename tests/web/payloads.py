@@ -1,4 +1,4 @@
-"""Strings that would run, load, send or restyle if they were ever taken for markup; each carries its number.
+"""Numbered strings that would run, load, send or restyle something if they were taken for markup.
 
 A payload that runs calls `ran(number)`; one that loads asks `attacker.invalid` for its number.
 """
@@ -9,7 +9,7 @@ import html
 
 HOST = "http://attacker.invalid"
 
-# In these, RUN is what is to be run and URL is what is to be loaded.
+# RUN stands for the script to run, URL for the address to load.
 RUNS = (
     "<script>RUN</script>",
     "<ScRiPt >RUN</sCrIpT\n>",
@@ -124,7 +124,7 @@ LOADS = (
     "</style><img src=URL><style>",
     "<details open><summary>x</summary><img src=URL></details>",
 )
-# What may stand around a string and must be got out of; the last one is undone by whoever unescapes twice.
+# Ways to break out of what surrounds a string; the last one works where a string is unescaped twice.
 WAYS_OUT = ("{}", "\"'>{}", "--></script></style></title></textarea></noscript></p>{}", "ESCAPED")
 
 

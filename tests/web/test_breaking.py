@@ -1,4 +1,4 @@
-"""What people do to a page: two tabs, impatience, odd documents, and an index that changes or breaks below it."""
+"""Unusual use of the page: two tabs, impatience, odd documents, an index that changes or breaks meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from epiqa import EpiQA
 from fakes import KeywordReader, WordEmbedder
-from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
+from web.visits import GRADIOS_WARNINGS, Visit, served, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -40,12 +40,6 @@ def pipeline(tmp_path: Path) -> EpiQA:
 @pytest.fixture
 def address(pipeline: EpiQA) -> Iterator[str]:
     yield from served(pipeline)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -135,9 +129,7 @@ def test_text_from_right_to_left_keeps_its_direction_and_its_offsets(tab: Visit)
     tab.check()
 
 
-def test_a_document_that_is_removed_while_its_source_is_open_is_missed_in_words(
-    tab: Visit, pipeline: EpiQA
-) -> None:
+def test_a_document_removed_while_its_source_is_open_is_reported_missing(tab: Visit, pipeline: EpiQA) -> None:
     tab.ask(SCHOOL)
     only(tab, "harbour.txt")
     tab.ask(HARBOUR)
@@ -145,7 +137,7 @@ def test_a_document_that_is_removed_while_its_source_is_open_is_missed_in_words(
     pipeline.remove(document.id)
     tab.page.locator("#epiqa-right-answer textarea").fill("Ann Lee")
     tab.page.get_by_role("button", name="Save as the right answer").click()
-    tab.page.get_by_text("does not stand in this document").wait_for()
+    tab.page.get_by_text("is not in this document word for word").wait_for()
     tab.last_answer().get_by_role("button", name="Right", exact=True).click()
     tab.page.get_by_text("This document is no longer in the index.").first.wait_for()
     tab.last_answer().locator(".epiqa-open").first.click()

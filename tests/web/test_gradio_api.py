@@ -1,4 +1,4 @@
-"""The functions for programs: what comes back is what `openapi.json` says, and what the shell prints."""
+"""The functions for programs: their results match `openapi.json` and what the shell prints."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ def result_schema(document: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(events["content"]["text/event-stream"]["schema"]["contentSchema"])
 
 
-def test_what_comes_back_is_what_the_document_says(
-    http: httpx.Client, document: dict[str, Any], tmp_path: Path
-) -> None:
+def test_results_match_the_openapi_document(http: httpx.Client, document: dict[str, Any], tmp_path: Path) -> None:
     schemas = document["components"]["schemas"]
     assert document == describe()
 
@@ -119,7 +117,7 @@ def test_what_comes_back_is_what_the_document_says(
     assert checked("remove", document_id=new["document_id"]) == new
 
 
-def test_what_is_wrong_comes_back_as_an_error(http: httpx.Client, document: dict[str, Any]) -> None:
+def test_an_error_is_returned_with_its_reason(http: httpx.Client, document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name, parameters, said in (
         ("ask", {"question": " "}, "question is empty"),
@@ -176,7 +174,7 @@ def test_the_shell_prints_the_same(http: httpx.Client, pipeline: EpiQA) -> None:
     assert with_path(found) == found_as_json("grid management", pipeline.search("grid management", top_k=3))
 
 
-def test_the_check_finds_what_is_not_as_its_schema_says() -> None:
+def test_the_check_finds_values_that_violate_their_schema() -> None:
     schemas: dict[str, Any] = {
         "Row": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     }

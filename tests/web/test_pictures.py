@@ -1,7 +1,7 @@
-"""The page's main states, as the README shows them: reached in the browser, over the real pipeline, and pictured.
+"""Draws the README's pictures: the page's main states in a browser, over the real pipeline.
 
 `EPIQA_PICTURES=1 python -m pytest tests/web/test_pictures.py`, which is `make pictures`, writes the pictures into
-`docs/`; else they are drawn all the same, checked, and thrown away.
+`docs/`. Without the variable they are drawn, checked, and discarded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 
 from epiqa import EpiQA
 from paths import ROOT
-from web.visits import GRADIOS_WARNINGS, Visit, chromium, served, visit
+from web.visits import GRADIOS_WARNINGS, Visit, served, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -47,12 +47,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield from served(qa)
     finally:
         os.chdir(before)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How the page is served: where it is, how it ends, and what is said of an address that cannot be had."""
+"""Serving the page: its address, its end, and messages for impossible addresses."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from collections.abc import Iterator
 import pytest
 
 from epiqa.errors import EpiQAError
-from epiqa.web import QuestionAnswerer, build_page, launch, serve
+from epiqa.web import Assistant, build_page, launch, serve
 from web.visits import GRADIOS_WARNINGS, free_port, served
 
 pytestmark = GRADIOS_WARNINGS
 
 
 @pytest.fixture(scope="module")
-def address(qa: QuestionAnswerer) -> Iterator[str]:
+def address(qa: Assistant) -> Iterator[str]:
     yield from served(qa)
 
 
-def test_serve_says_where_it_is_and_ends_on_ctrl_c(
-    qa: QuestionAnswerer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_serve_says_where_it_is_and_ends_on_ctrl_c(qa: Assistant, capsys: pytest.CaptureFixture[str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     port = free_port()
     seen: list[int] = []
@@ -58,7 +56,7 @@ def test_serve_says_where_it_is_and_ends_on_ctrl_c(
 
 
 def test_a_proxy_in_the_environment_is_not_asked_for_the_page(
-    qa: QuestionAnswerer, monkeypatch: pytest.MonkeyPatch
+    qa: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -73,7 +71,7 @@ def test_a_proxy_in_the_environment_is_not_asked_for_the_page(
     gc.collect()
 
 
-def test_a_port_in_use_is_named_with_the_way_out(qa: QuestionAnswerer, address: str) -> None:
+def test_a_port_in_use_is_named_with_the_way_out(qa: Assistant, address: str) -> None:
     port = int(address.rpartition(":")[2])
     with pytest.raises(EpiQAError, match=rf"127\.0\.0\.1 port {port} .*--port"):
         serve(qa, port=port)
@@ -88,7 +86,7 @@ def test_a_port_in_use_is_named_with_the_way_out(qa: QuestionAnswerer, address: 
         ("no such host", 7860, "'no such host'.*--host"),
     ],
 )
-def test_an_impossible_address_is_named(qa: QuestionAnswerer, host: str, port: int, message: str) -> None:
+def test_an_impossible_address_is_named(qa: Assistant, host: str, port: int, message: str) -> None:
     with pytest.raises(EpiQAError, match=message):
         serve(qa, host=host, port=port)
     gc.collect()

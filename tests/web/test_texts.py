@@ -1,4 +1,4 @@
-"""The page's texts: both languages whole, and the right one chosen."""
+"""The page's texts: both languages are complete, and the right one is chosen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from epiqa.errors import EpiQAError, QuestionError
-from epiqa.web.texts import I18N, TEXTS, language_of, say, say_error
+from epiqa.web.texts import I18N, language_of, translate, translate_error
+from epiqa.web.translations import TEXTS
 
 
 def fields(text: str) -> set[str]:
@@ -27,20 +28,20 @@ def test_both_languages_say_the_same(key: str) -> None:
 
 
 def test_a_number_takes_the_singular_and_separators() -> None:
-    assert say("en", "documents", count=1) == "1 document"
-    assert say("en", "documents", count=5486) == "5,486 documents"
-    assert say("zh", "documents", count=1) == "1 份文档"
+    assert translate("en", "documents", count=1) == "1 document"
+    assert translate("en", "documents", count=5486) == "5,486 documents"
+    assert translate("zh", "documents", count=1) == "1 份文档"
 
 
 @pytest.mark.parametrize(
     ("accepted", "language"),
     [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("ZH", "zh"), ("en-US,zh;q=0.9", "en"), ("fr,zh;q=0.9", "en"), ("", "en")],
 )
-def test_the_first_language_that_the_browser_names_is_spoken(accepted: str, language: str) -> None:
+def test_the_first_language_of_the_browser_is_used(accepted: str, language: str) -> None:
     assert language_of(SimpleNamespace(headers={"accept-language": accepted})) == language  # type: ignore[arg-type]
 
 
-def test_without_a_request_english_is_spoken() -> None:
+def test_without_a_request_the_language_is_english() -> None:
     assert language_of(None) == "en"
 
 
@@ -51,5 +52,8 @@ def test_components_are_translated_from_the_same_texts() -> None:
 
 
 def test_an_error_is_introduced_in_the_readers_language() -> None:
-    assert say_error("en", QuestionError("the question is empty")) == "This cannot be asked: the question is empty"
-    assert say_error("zh", EpiQAError("no room")) == "出错了：no room"
+    assert (
+        translate_error("en", QuestionError("the question is empty"))
+        == "This cannot be asked: the question is empty"
+    )
+    assert translate_error("zh", EpiQAError("no room")) == "出错了：no room"

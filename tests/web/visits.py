@@ -1,4 +1,4 @@
-"""Visits to the page in a real browser, for the tests: what a tab asked for, and what it complained about."""
+"""Visits to the page in a real browser: a tab, its requests and its complaints."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import gradio as gr
 import pytest
 
-from epiqa.web import QuestionAnswerer, build_page, launch
+from epiqa.web import Assistant, build_page, launch
 from epiqa.web.server import routes_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
-# Gradio makes an event loop for each lock of each block and never closes it (utils.safe_get_lock), and
-# summarises its queue with options that newer versions of pandas no longer want.
+# Gradio never closes the event loops of its locks (utils.safe_get_lock), and uses deprecated options of pandas.
 GRADIOS_WARNINGS = [
     pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning"),
     pytest.mark.filterwarnings(r"ignore:unclosed <socket\.socket fd=\d+, family=1, type=1:ResourceWarning"),
@@ -39,6 +39,9 @@ CHROMIUM_FLAGS = (
     "--no-first-run",
 )
 TIMEOUT_MS = 60_000
+NO_PROXY = {**os.environ, "no_proxy": "127.0.0.1"}
+ANSWERED = "Who chaired the city headquarters meeting on February 2?"
+UNANSWERABLE = "How many vaccine doses did Dalian receive?"
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Visit:
         self.page.get_by_role("tab", name=name, exact=True).click()
 
     def is_source_in_view(self) -> bool:
-        """Tells whether the quote is on screen: inside its box, and the box inside the window."""
+        """Whether the quote is on screen: inside its box, and the box inside the window."""
         return bool(
             self.source().evaluate(
                 """(mark) => {
@@ -83,7 +86,7 @@ class Visit:
         )
 
     def note(self, message: ConsoleMessage) -> None:
-        """Takes what the console shows for a complaint, but for what Gradio says after each upload."""
+        """Records a console message as a complaint, except for Gradio's after each upload."""
         if message.type != "log" and message.text != "Method not implemented.":
             self.complaints.append(message.text)
 
@@ -113,10 +116,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def served(qa: QuestionAnswerer) -> Iterator[str]:
-    page = build_page(qa)
+def served(qa: Assistant, **options: Any) -> Iterator[str]:
+    yield from served_page(build_page(qa), routes=routes_of(qa), **options)
+
+
+def served_page(page: gr.Blocks, **options: Any) -> Iterator[str]:
     gc.collect()
-    yield launch(page, port=free_port(), routes=routes_of(qa))
+    yield launch(page, port=free_port(), **options)
     page.close(verbose=False)
     del page
     gc.collect()

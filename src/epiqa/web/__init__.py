@@ -1,7 +1,7 @@
 """The chat page: `serve` runs it; `build_page` and `launch` are its two halves, for tests and embedding.
 
-Only this package imports Gradio. Before it does, it gives uploads a folder
-of this process alone, removed when it ends: Gradio would use one that every user of the machine can look into.
+Only this package imports Gradio. Before the import, it creates a private folder for uploads, which is removed when
+the process ends. Gradio's default folder can be read by every user of the machine.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="epiqa-", dir=os.environ
 from epiqa.web.page import build_page
 from epiqa.web.security.login import parse_accounts, read_accounts
 from epiqa.web.server import launch, serve
-from epiqa.web.services.assistant import QuestionAnswerer
-from epiqa.web.views.examples import EXAMPLES
+from epiqa.web.services.assistant import Assistant
+from epiqa.web.services.examples import EXAMPLES
 
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
-__all__ = ["EXAMPLES", "QuestionAnswerer", "build_page", "launch", "parse_accounts", "read_accounts", "serve"]
+__all__ = ["EXAMPLES", "Assistant", "build_page", "launch", "parse_accounts", "read_accounts", "serve"]

@@ -1,12 +1,13 @@
-// All the page's own script. Gradio runs it once, when the hidden component of the same name is loaded, and gives it
-// `element` and `trigger`. The HTML that is rendered on the server (answers, sources, tables) has plain buttons:
-//   <button data-action="open" data-turn="0" …>  tells the server: the event "open", with the button's data;
-//   <button data-copy="…">                       puts a text on the clipboard.
-// Nothing of a document ever becomes script: it is in attributes and text nodes alone.
+// All of the page's own script: it sends clicks on rendered HTML to the server as events. Gradio runs it once, when
+// the hidden component of `bridge.py` loads, and passes in `element` and `trigger`. The HTML that the server
+// renders (answers, sources, tables) has plain buttons:
+//   <button data-action="open" data-turn="0" …>  triggers the server event "open" with the button's data;
+//   <button data-copy="…">                       copies a text to the clipboard.
+// No part of a document ever becomes script: documents fill attributes and text nodes only.
 
 const ACTIONS = ["open", "read", "mark", "verdict", "unfilter", "only", "remove", "turnpage", "again", "forget"];
 const SOURCES = "#epiqa-sources";
-let opened = null; // the button that opened the source, for the way back
+let opened = null; // the button that opened the source; "Back" returns to it
 
 const act = (name, data) => { if (ACTIONS.includes(name)) trigger(name, data); };
 
@@ -21,8 +22,8 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// A text marked in the source is offered as the right answer: its offsets count code points, as Python does. The mouse
-// marks it, or the keyboard: the text has a caret, as an editor has, and what would change it is refused.
+// The text that a reader selects in the source is proposed as the right answer. Its offsets count code points, as
+// in Python. The source is editable so that the keyboard can select, too; every change to it is prevented.
 const TEXT = `${SOURCES} .epiqa-body`;
 const MARKABLE = `${TEXT}[contenteditable]`;
 const asRendered = new WeakMap();
@@ -46,7 +47,7 @@ function mark() {
 
 const isMarkable = (target) => target instanceof Element && target.matches(MARKABLE);
 document.addEventListener("beforeinput", (event) => { if (isMarkable(event.target)) event.preventDefault(); });
-// An input method asks nobody: what it wrote goes.
+// An input method cannot be prevented, so what it wrote is removed.
 document.addEventListener("compositionend", (event) => {
   if (isMarkable(event.target)) event.target.replaceChildren(...asRendered.get(event.target).cloneNode(true).childNodes);
 });
@@ -62,7 +63,7 @@ document.addEventListener("keyup", (event) => {
   if (quote && document.getSelection().isCollapsed) document.getSelection().collapse(quote.firstChild, 0);
 });
 
-// A new source is scrolled to its quote, inside its own box; the page moves only if the reader asked for the source.
+// Scrolls a new source to its quote, inside its own box. The page scrolls only if the reader opened the source.
 new MutationObserver(() => {
   const panel = document.querySelector(`${SOURCES} .epiqa-source`);
   if (!panel || panel.dataset.seen) return;
@@ -79,8 +80,7 @@ new MutationObserver(() => {
   }
 }).observe(document.body, { childList: true, subtree: true });
 
-// Gradio would scroll to the end of an answer; its beginning is what a reader wants. And it takes what is below the
-// question for decoration: a file to be saved is offered as a link that presses itself.
+// Scrolls to the beginning of a new answer (Gradio scrolls to the end), and clicks a new link to an exported file.
 new MutationObserver(() => {
   const link = document.querySelector("#epiqa-export a[download]");
   if (link) { link.click(); link.remove(); }
@@ -88,7 +88,7 @@ new MutationObserver(() => {
   const questions = log ? log.querySelectorAll("[data-testid=user]") : [];
   if (!log || log.dataset.questions === String(questions.length)) return;
   log.dataset.questions = String(questions.length);
-  setTimeout(() => { // a question without words is not shown, its answer is
+  setTimeout(() => { // an empty question is hidden, its answer is shown
     const last = [...log.querySelectorAll("[data-testid=user], .epiqa-answer")].filter((shown) => shown.offsetParent);
     const question = last.at(-2)?.matches("[data-testid=user]") ? last.at(-2) : last.at(-1);
     if (question) log.scrollTop += question.getBoundingClientRect().top - log.getBoundingClientRect().top - 16;
@@ -107,7 +107,7 @@ function copy(button) {
     status.textContent = status.dataset.said;
     setTimeout(() => { status.textContent = ""; }, 2000);
   };
-  const byHand = () => { // the clipboard is closed to pages that came over plain HTTP from another machine
+  const byHand = () => { // over plain HTTP from another machine, a page has no navigator.clipboard
     const field = document.createElement("textarea");
     field.value = button.dataset.copy;
     document.body.append(field);

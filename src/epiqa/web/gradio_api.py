@@ -1,7 +1,7 @@
 """The page's functions over HTTP, for programs: `ask`, `search`, `documents`, `document_text`, `add`, `remove`.
 
-Their values have the shapes of `shapes.py`; `openapi.py` describes them. Annotations are not postponed here, for
-Gradio takes the type of what comes back from them as they stand.
+`epiqa.api.schemas` defines their values, `gradio_openapi.py` describes them. Annotations are not postponed here:
+Gradio reads the return types from them.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from gradio.events import api
 
 from epiqa.api.schemas import AddedJson, AnswerJson, DocumentJson, FoundJson, answer_json, document_json, found_json
 from epiqa.errors import EpiQAError
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant, find_document
+from epiqa.web.services.filter_fields import filter_of
 from epiqa.web.services.uploads import Upload, add_uploads, remove_document
-from epiqa.web.views.filter_chips import filter_of
 
 MAX_TOP_K: Final = 100
 
@@ -27,9 +27,9 @@ DocumentId = Annotated[str, "As documents lists it."]
 
 
 class Functions:
-    """The functions, by their names over HTTP; each says in its first line what it does."""
+    """The functions, by their names over HTTP. The first line of each docstring is its description there."""
 
-    def __init__(self, qa: QuestionAnswerer) -> None:
+    def __init__(self, qa: Assistant) -> None:
         self._qa = qa
 
     def ask(
@@ -66,7 +66,7 @@ class Functions:
         raise AssertionError
 
     def document_text(self, document_id: DocumentId) -> str:
-        """Gives the whole text of a document, to which start and end of its citations refer."""
+        """Returns the whole text of a document, to which the offsets of citations refer."""
         with _Errors():
             found = self._qa.document_text(document_id)
             if found is None:
@@ -75,10 +75,10 @@ class Functions:
         raise AssertionError
 
     def remove(self, document_id: DocumentId) -> DocumentJson:
-        """Removes a document from the index, and returns what it was."""
+        """Removes a document from the index and returns its entry."""
         qa = self._qa
         with _Errors():
-            document = next((d for d in qa.documents() if d.id == document_id), None)
+            document = find_document(qa, document_id)
             if document is None:
                 raise EpiQAError(_no_document(document_id))
             remove_document(qa, document, qa.remove, qa.original(document_id))
@@ -86,7 +86,7 @@ class Functions:
         raise AssertionError
 
     def add(self, files: list[str] | None) -> list[AddedJson]:
-        """Adds files to the index, or new versions of files of the same name, and says what became of each."""
+        """Adds files to the index, replacing earlier ones of the same name, and returns the outcome of each."""
         states: list[Upload] = []
         with _Errors():
             *_, states = add_uploads(self._qa, files or [], "en")
@@ -96,8 +96,8 @@ class Functions:
 NAMES: Final = ("ask", "search", "documents", "document_text", "add", "remove")
 
 
-def build_api(qa: QuestionAnswerer) -> None:
-    """Adds the functions to the page at hand."""
+def build_api(qa: Assistant) -> None:
+    """Adds the functions to the current page."""
     functions = Functions(qa)
     for name in ("ask", "search"):
         api(_function(functions, name), api_name=name, concurrency_id="ask")

@@ -1,7 +1,7 @@
-"""What `/gradio_api/openapi.json` says: the functions for programs, what each takes, and what comes back.
+"""The OpenAPI 3.1 document at `/gradio_api/openapi.json`: the functions for programs, their parameters and results.
 
-Gradio's own document has the parameters' types, but of what comes back only that there is a stream of text; so this
-one is served in its place. It is OpenAPI 3.1, made from the functions' signatures and the types that they return.
+It is made from the functions' signatures, and replaces Gradio's own document, which describes every result only as
+a stream of text.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ERROR: Final[dict[str, Any]] = {
 
 
 def openapi_route() -> Route:
-    """Returns the route that gives the document; it is to be served before Gradio's own."""
+    """Returns the route of the document, which must come before Gradio's own."""
 
     def give(_: Request) -> JSONResponse:
         return JSONResponse(describe())
@@ -83,9 +83,9 @@ def describe() -> dict[str, Any]:
 
 
 def schema_of(hint: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    """Returns the JSON schema of a type; that of a TypedDict goes to `schemas`, under its name, and is referred to.
+    """Returns the JSON schema of a type; a TypedDict's is added to `schemas` and referred to by name.
 
-    Raises TypeError for a type that has none here.
+    Raises TypeError for an unsupported type.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -99,7 +99,7 @@ def schema_of(hint: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     if is_typeddict(hint):
         name = hint.__name__.removesuffix("Json")
         if name not in schemas:
-            schemas[name] = {}  # its place, before those of its fields
+            schemas[name] = {}  # reserves its position before its fields' schemas
             schemas[name] |= _object(hint, schemas)
         return {"$ref": f"#/components/schemas/{name}"}
     if hint not in _KINDS:

@@ -1,4 +1,4 @@
-"""How the page is served: on one address, behind `guard`, with nothing recorded and nothing fetched."""
+"""Serves the page on one address, behind the security stack. Nothing is recorded, nothing is fetched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import gradio as gr
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from epiqa.errors import EpiQAError
 from epiqa.web.gradio_openapi import openapi_route
@@ -20,17 +22,17 @@ from epiqa.web.security.login import VARIABLE, accounts_of_environment
 from epiqa.web.security.request_limits import Limits
 from epiqa.web.security.same_site import hosts_of, is_loopback
 from epiqa.web.security.stack import guard
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant, DocumentReader
 from epiqa.web.services.uploads import MAX_FILE_BYTES, MAX_FILES
 from epiqa.web.texts import I18N
-from epiqa.web.views.source_panel import originals_route
-from epiqa.web.views.style import CSS, theme
+from epiqa.web.theme import CSS, theme
+from epiqa.web.views.source_panel import ORIGINALS
 
-SESSIONS: Final = 1000  # whose state Gradio keeps; each has its own
+SESSIONS: Final = 1000  # sessions whose state Gradio keeps
 
 
 def serve(
-    qa: QuestionAnswerer,
+    qa: Assistant,
     *,
     host: str = "127.0.0.1",
     port: int = 7860,
@@ -40,7 +42,7 @@ def serve(
     """Serves the chat page for `qa` and blocks until it is interrupted (Ctrl-C) or terminated.
 
     `auth` and `allowed_hosts` are as in `launch`. Prints the page's address on standard output once it accepts
-    connections. Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
+    connections. Raises EpiQAError if `host` and `port` cannot be used, or need a password.
     """
     page = build_page(qa)
     address = launch(
@@ -59,9 +61,24 @@ def serve(
     page.close(verbose=False)
 
 
-def routes_of(qa: QuestionAnswerer) -> list[BaseRoute]:
-    """Returns what is served beside Gradio's page for `qa`: the originals, and what describes the functions."""
-    return [originals_route(qa), openapi_route()]
+def routes_of(qa: DocumentReader) -> list[BaseRoute]:
+    """Returns the routes beside Gradio's page: original files to download, and the OpenAPI document."""
+
+    def download(request: Request) -> Response:
+        try:
+            path = qa.original(request.path_params["document_id"])
+        except EpiQAError as error:
+            return PlainTextResponse(str(error), status_code=500)
+        if path is None:
+            return PlainTextResponse("There is no such file.", status_code=404)
+        return FileResponse(
+            path,
+            media_type="application/octet-stream",  # the browser saves it and never displays it
+            filename=path.name.encode("utf-8", "replace").decode(),
+            content_disposition_type="attachment",
+        )
+
+    return [Route(f"/{ORIGINALS}/{{document_id}}", download, methods=["GET"]), openapi_route()]
 
 
 def launch(
@@ -76,10 +93,10 @@ def launch(
 ) -> str:
     """Starts serving `page` in the background and returns its address; `page.close()` ends it.
 
-    `auth` holds the passwords by name, those of EPIQA_AUTH when it is None; with none at all the page is open to
-    everyone on this machine, and `host` must be one that no other machine reaches. `allowed_hosts` are the names
-    under which a reverse proxy passes requests on. `routes` are served beside the page's own, behind the guard.
-    Raises EpiQAError when `host` and `port` cannot be listened on, or need a password.
+    `auth` maps names to passwords; None takes those of EPIQA_AUTH. Without passwords the page is open to everyone
+    on this machine, and `host` must be unreachable from other machines. `allowed_hosts` are the names under which a
+    reverse proxy forwards requests. `routes` are served beside the page's own, behind the same security stack.
+    Raises EpiQAError if `host` and `port` cannot be used, or need a password.
     """
     _check_address(host, port)
     accounts = accounts_of_environment() if auth is None else auth
@@ -123,7 +140,7 @@ def _launch(page: gr.Blocks, host: str, port: int, limits: Limits, app_kwargs: d
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Lets a service manager's signal end the page as Ctrl-C does, so that uploads are removed."""
+    """Makes SIGTERM, which service managers send, end the page like Ctrl-C, so that uploads are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -136,7 +153,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _past_proxies(host: str) -> Iterator[None]:
-    """Lets Gradio reach its own server, as it does at launch, where the environment names a proxy."""
+    """Keeps Gradio's requests to its own server at launch away from any proxy of the environment."""
     names = ("no_proxy", "NO_PROXY")
     before = {name: os.environ.get(name) for name in names}
     for name in names:
@@ -159,7 +176,7 @@ def _url_host(host: str) -> str:
 
 def _check_address(host: str, port: int) -> None:
     if not 1 <= port <= 65535:
-        raise EpiQAError(f"Port {port} is not one: choose another with --port, from 1 to 65535.")
+        raise EpiQAError(f"Port {port} is not valid: choose another with --port, from 1 to 65535.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:

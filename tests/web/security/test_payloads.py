@@ -1,8 +1,7 @@
-"""Nothing of a document or a question runs, loads or goes anywhere: 440 hostile strings in a real browser.
+"""No document or question runs, loads or sends anything: 440 hostile strings in a real browser.
 
-The browser is told to pass over the page's content policy, so that it is the escaping that is tested, not the
-policy behind it; `test_page.py` tests that one. The first test shows that the strings are live, and that it would
-be noticed.
+The browser ignores the page's content security policy here, so that the escaping alone is tested; `test_page.py`
+tests the policy. The first test proves that the strings run where nothing stops them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import pytest
 from epiqa.types import Document, DocumentDate
 from web.conftest import FakeAnswerer
 from web.payloads import HOST, LOADS, RUNS, payloads
-from web.visits import GRADIOS_WARNINGS, chromium, served
+from web.visits import GRADIOS_WARNINGS, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -70,12 +69,6 @@ class Watched:
         return [url for url in self.requests if not url.startswith((home, "data:", "blob:", "about:"))]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     context = browser.new_context(bypass_csp=True, viewport={"width": 1400, "height": 900}, locale="en-US")
@@ -90,7 +83,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
     context.close()
 
 
-def test_the_payloads_are_live_and_it_would_be_noticed(watched: Watched) -> None:
+def test_the_payloads_run_where_nothing_stops_them(watched: Watched) -> None:
     """Put unescaped into plain pages, one frame for each, most of the strings do what they are made for."""
     page = watched.page
     page.route(

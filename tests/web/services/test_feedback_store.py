@@ -1,4 +1,4 @@
-"""The feedback that is saved: SQuAD JSON that evaluation reads, whole at any moment, whoever writes at once."""
+"""The saved feedback: SQuAD JSON that evaluation reads, complete even when several people write at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save(store: FeedbackStore, question: str, answer: str, path: str = "a.txt") 
     store.save_answer(question, path, TEXT, start, start + len(answer))
 
 
-def test_what_is_judged_is_a_squad_question_set_with_places(store: FeedbackStore) -> None:
+def test_feedback_is_a_squad_question_set_with_offsets(store: FeedbackStore) -> None:
     save(store, "Who chaired?", "Tan Zuojun")
     save(store, "How many?", "Four people", path="b.txt")
     store.save_impossible("Who spoke?", "a.txt", TEXT, 0)
@@ -83,7 +83,7 @@ def test_several_people_judge_at_once_and_nothing_is_lost(tmp_path: Path) -> Non
     ]
 
 
-def test_questions_without_an_answer_are_counted_until_they_are_judged(store: FeedbackStore) -> None:
+def test_unanswered_questions_are_counted_until_they_are_judged(store: FeedbackStore) -> None:
     for question in ("Who spoke?", "Where?", "Who spoke?"):
         store.note_unanswered(question)
     assert [(each.question, each.times) for each in store.unanswered()] == [("Who spoke?", 2), ("Where?", 1)]
@@ -93,7 +93,7 @@ def test_questions_without_an_answer_are_counted_until_they_are_judged(store: Fe
     assert store.unanswered() == []
 
 
-def test_the_list_of_open_questions_does_not_grow_for_ever(
+def test_the_list_of_unanswered_questions_is_limited(
     store: FeedbackStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback, "MAX_UNANSWERED_BYTES", 1000)
@@ -103,7 +103,7 @@ def test_the_list_of_open_questions_does_not_grow_for_ever(
     assert store.unanswered()[0].question == "Question 59?"
 
 
-def test_half_a_line_is_passed_over(store: FeedbackStore, tmp_path: Path) -> None:
+def test_a_torn_line_is_skipped(store: FeedbackStore, tmp_path: Path) -> None:
     store.note_unanswered("Who?")
     with (tmp_path / "unanswered.jsonl").open("ab") as file:
         file.write(b'{"question": "Wh\n[]\n{"question": "no time"}\n\xff\n')
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(store: FeedbackStore) -> None
 
 
 @pytest.mark.parametrize("at", [0, 29_990, 60_000 - 11])
-def test_of_a_long_document_the_text_around_the_answer_is_kept(store: FeedbackStore, at: int) -> None:
+def test_a_long_document_is_cut_to_the_text_around_the_answer(store: FeedbackStore, at: int) -> None:
     whole = "ten chars " * 6000
     at -= at % 10
     store.save_answer("What?", "long.txt", whole, at, at + 9)
@@ -134,7 +134,7 @@ def test_of_a_long_document_the_text_around_the_answer_is_kept(store: FeedbackSt
     assert first in (0, at) or whole[first - 1] == " "
 
 
-def test_the_lists_show_what_was_judged_and_what_is_open(store: FeedbackStore) -> None:
+def test_the_lists_show_judged_and_unanswered_questions(store: FeedbackStore) -> None:
     save(store, "Who <b>?", "Tan Zuojun")
     store.save_wrong("Wrong?", "<i>", "a.txt")
     store.save_wrong("Missed?", "", "a.txt")
@@ -149,7 +149,7 @@ def test_the_lists_show_what_was_judged_and_what_is_open(store: FeedbackStore) -
     assert "“&lt;i&gt;” is wrong; the right answer is not known yet" in shown
     assert "an answer is in the documents, but was not found" in shown
     assert "the documents don&#x27;t answer it" in shown
-    assert "Nothing was judged yet." in render_judged([], "en")
-    assert "Every question so far found an answer." in render_unanswered([], "en")
+    assert "Nothing has been judged yet." in render_judged([], "en")
+    assert "So far, every question has found an answer." in render_unanswered([], "en")
     store.note_unanswered("Why?")
     assert "<p>once, <time datetime=" in render_unanswered(store.unanswered(), "en")

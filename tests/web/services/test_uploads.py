@@ -1,4 +1,4 @@
-"""Uploads: what is refused before it is read, what is kept, and what becomes of each file, with a real index."""
+"""Uploads over a real index: what is refused, what is kept, and the outcome of each file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_each_file_is_shown_waiting_being_read_and_done(qa: EpiQA, tmp_path: Pat
     assert states[-1] == ["added", "added"]
 
 
-def test_what_is_refused_is_not_read_and_not_kept(
+def test_a_refused_file_is_neither_read_nor_kept(
     qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 1 << 20)
@@ -77,7 +77,7 @@ def test_what_is_refused_is_not_read_and_not_kept(
         uploaded(tmp_path, "good.txt"),
     ]
     assert [(upload.state, upload.reason) for upload in outcome(qa, *files)] == [
-        ("skipped", "is of a kind that is not read (.exe)"),
+        ("skipped", "has an unsupported type (.exe)"),
         ("skipped", "is empty"),
         ("skipped", "is larger than 1 MB"),
         ("skipped", "has a name that cannot be kept"),
@@ -91,20 +91,20 @@ def test_what_is_refused_is_not_read_and_not_kept(
 def test_too_many_at_once_are_all_refused(qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_FILES", 2)
     files = [uploaded(tmp_path, f"{number}.txt") for number in range(3)]
-    with pytest.raises(EpiQAError, match="3 files are more than the 2 that are taken at once"):
+    with pytest.raises(EpiQAError, match="3 files are too many: add at most 2 at once"):
         outcome(qa, *files)
     assert not any(Path(file).exists() for file in files)
     assert not (qa.directory / UPLOADS).exists()
 
 
-def test_a_file_of_the_same_name_takes_the_place_of_the_earlier_one(qa: EpiQA, tmp_path: Path) -> None:
+def test_a_file_replaces_an_earlier_one_of_the_same_name(qa: EpiQA, tmp_path: Path) -> None:
     outcome(qa, uploaded(tmp_path, "a.txt", "The answer: one. So it was."))
     assert outcome(qa, uploaded(tmp_path, "a.txt", "The answer: one. So it was.")) == [Upload("a.txt", "unchanged")]
     assert outcome(qa, uploaded(tmp_path, "a.txt", "The answer: two. So it is.")) == [Upload("a.txt", "replaced")]
     assert qa.ask("What is the answer?").text == "two"
 
 
-def test_an_earlier_file_stays_where_the_new_one_cannot_be_read(qa: EpiQA, tmp_path: Path) -> None:
+def test_an_earlier_file_stays_if_the_new_one_is_unreadable(qa: EpiQA, tmp_path: Path) -> None:
     whole = (FORMATS / "writer.docx").read_bytes()
     outcome(qa, uploaded(tmp_path, "a.docx", whole))
     before = qa.documents()
@@ -150,7 +150,7 @@ def test_removing_a_document_deletes_its_upload_and_no_other_file(qa: EpiQA, tmp
     assert (tmp_path / "first.txt").exists()
 
 
-def test_an_unread_upload_is_taken_off_the_list_and_deleted_and_no_other_file_is(qa: EpiQA, tmp_path: Path) -> None:
+def test_an_unreadable_upload_is_removed_and_deleted_and_no_other_file(qa: EpiQA, tmp_path: Path) -> None:
     (upload,) = outcome(qa, uploaded(tmp_path, "bad.txt", b"a\0b"))
     assert upload.state == "skipped"
     other = tmp_path / "other.txt"
@@ -177,13 +177,11 @@ def test_an_error_of_the_thread_reaches_the_page(qa: EpiQA, tmp_path: Path) -> N
     )
 
 
-def test_nothing_stays_where_files_were_sent_to_whatever_becomes_of_them(
-    qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_upload_stays_in_gradios_folder(qa: EpiQA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = tmp_path / "gradio"
     assert outcome(qa, uploaded(tmp_path, "good.txt"), uploaded(tmp_path, "a.exe"))[0].state == "added"
     assert list(sent.iterdir()) == []
-    with pytest.raises(EpiQAError, match="taken at once"):
+    with pytest.raises(EpiQAError, match="at most 50 at once"):
         outcome(qa, *(uploaded(tmp_path, f"{number}.txt") for number in range(51)))
     assert list(sent.iterdir()) == []
 

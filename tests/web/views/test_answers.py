@@ -1,4 +1,4 @@
-"""The HTML of answers, to the letter: what is shown, what is held back, and that nothing is raw."""
+"""The exact HTML of answers: what is shown, what is held back, and that everything is escaped."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_an_answer_comes_first_with_its_confidence_its_sentence_and_its_source()
     answer = rendered(ANSWER)
     assert answer.startswith(
         '<section class="epiqa-answer" data-state="answered"><p class="epiqa-text" dir="auto">four people</p>'
-        '<p class="epiqa-confidence"><strong>Confidence: likely, 0.82</strong> <span>Of 100 answers given with '
-        "this confidence, about 82 are expected to be right. Read the sentence.</span></p>" + figure(0)
+        '<p class="epiqa-confidence"><strong>Confidence: likely, 0.82</strong> <span>About 82 of 100 '
+        "answers with this confidence should be right. Check the sentence.</span></p>" + figure(0)
     )
     assert answer.endswith(VERDICT + "</section>")
     assert "<details>" not in answer
@@ -134,7 +134,7 @@ def test_more_places_and_other_candidates_fold_open_and_number_their_places() ->
     )
 
 
-def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passages() -> None:
+def test_no_answer_comes_with_the_number_of_documents_and_the_nearest_passages() -> None:
     place = (
         '<span class="epiqa-place"><span class="epiqa-date">2022-05-11 13:00</span><span>page 3</span>'
         '<span class="epiqa-section" dir="auto">Findings</span>'
@@ -142,19 +142,19 @@ def test_no_answer_is_said_plainly_with_what_was_searched_and_the_nearest_passag
     )
     assert rendered(UNANSWERED, unread=2) == (
         '<section class="epiqa-answer" data-state="unanswered"><p class="epiqa-text">The documents don&#x27;t '
-        "answer this.</p><p>3 documents were searched. 2 files had no text that could be read, and were not. The "
+        "answer this.</p><p>3 documents were searched. 2 files without readable text were not searched. The "
         f'nearest passages, which may help:</p><figure class="epiqa-citation"><blockquote dir="auto">{TEXT} …'
         f"</blockquote><figcaption>{opens(0)}{place}</figcaption></figure>{VERDICT}</section>"
     )
     named = rendered(UNANSWERED, unread=4, unread_files=("<a>.pdf", "b.pdf", "c.pdf"))
-    assert "and were not (&lt;a&gt;.pdf, b.pdf, c.pdf, …). The nearest" in named
+    assert "were not searched (&lt;a&gt;.pdf, b.pdf, c.pdf, …). The nearest" in named
     assert "<p>3 documents were searched.</p>" in rendered(dataclasses.replace(UNANSWERED, passages=()))
 
 
 def test_a_likely_enough_candidate_that_was_held_back_is_folded_below_the_passages() -> None:
     held = dataclasses.replace(UNANSWERED, candidates=(Candidate("four people", 0.21, (CITATION,)),))
     shown = rendered(held)
-    assert "<details><summary>A possible answer, held back because it is not sure enough</summary>" in shown
+    assert "<details><summary>A possible answer, held back because it is too uncertain</summary>" in shown
     assert figure(1) in shown
     unlikely = dataclasses.replace(held, candidates=(Candidate("four people", 0.19, (CITATION,)),))
     assert "four people</mark>" not in rendered(unlikely)

@@ -1,1 +1,1 @@
-"""What stands between the network and the page: ASGI middleware, one concern each."""
+"""The security stack between the network and the page: ASGI middleware, one concern each."""

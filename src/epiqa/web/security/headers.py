@@ -1,4 +1,4 @@
-"""What a browser is told about every response: what the page may load and run, and that answers are not kept."""
+"""Security headers of every response: what the page may load and run, and that nothing is cached."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The browser refuses to reach another host, and to run a script that is not in the page as it was sent, whatever
-# Gradio's own script or a slip of ours asks for: no `onclick=`, and no script by `head=` of Blocks; `js=` and
-# `js_on_load=` do run, as Gradio compiles those, and its templates, in the browser (hence "unsafe-eval").
+# The browser contacts no other host and runs only the scripts of the page as it was sent. So `onclick=` and scripts
+# in `head=` of Blocks do not run. `js=` and `js_on_load=` do: Gradio compiles them in the browser, like its
+# templates, which needs "unsafe-eval".
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' {nonce}'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-src 'none'; object-src 'none'; "
@@ -21,7 +21,7 @@ FILE: Final = "/gradio_api/file="
 _FILE_POLICY: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _LASTING: Final = ("/assets/", "/static/", "/favicon.ico")
 _HEADERS: Final = {
-    "referrer-policy": "same-origin",  # with "no-referrer" a browser would hide its Origin from the log-in
+    "referrer-policy": "same-origin",  # "no-referrer" would hide the Origin from the log-in
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
@@ -73,7 +73,7 @@ def _is_page(headers: MutableHeaders) -> bool:
 
 def _set(headers: MutableHeaders, path: str, nonce: str) -> None:
     headers.update(_HEADERS)
-    if path.startswith(FILE):  # a file of someone's is downloaded, never opened in the page's place
+    if path.startswith(FILE):  # an uploaded file is downloaded, never opened as a page
         headers["content-security-policy"] = _FILE_POLICY
         name = headers.get("content-disposition", "attachment").partition(";")[2]
         headers["content-disposition"] = f"attachment;{name}" if name else "attachment"

@@ -1,9 +1,9 @@
-"""The password in front of the page: who may in, the log-in page, and what it costs to guess.
+"""The password in front of the page: accounts, sessions, the log-in page, and a throttle against guessing.
 
-Nothing behind `Login` sees a request of someone who is not logged in. Gradio's own `auth=` is not used: without
-logging in it shows what the page's functions are (`window.gradio_api_info`), leaves several routes open, sets a
-cookie for all sites (`SameSite=None`), tells by its timing which names exist, and lets anyone guess without end.
-The same `POST /login` is answered, so `gradio_client.Client(auth=…)` works; so does `curl --user`.
+Without a log-in, no request reaches what is behind `Login`. Gradio's own `auth=` is not used: before log-in it
+shows the page's functions (`window.gradio_api_info`) and leaves several routes open, its cookie is valid across
+sites (`SameSite=None`), its timing reveals which names exist, and it allows unlimited guesses. `POST /login` works
+as in Gradio, so `gradio_client.Client(auth=…)` works; so does `curl --user`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from string import Template
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -29,10 +30,10 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from epiqa.errors import EpiQAError
-from epiqa.web.security.rate_limit import EVERYONE, Buckets, client_of
+from epiqa.web.security.rate_limit import EVERYONE, TokenBuckets, client_of
 
 VARIABLE: Final = "EPIQA_AUTH"
-# What Gradio asks of its own server while it starts, before anyone could log in: it answers true or false.
+# Gradio requests this from its own server while it starts, without a log-in. The answer is only true or false.
 STARTUP: Final = "/gradio_api/startup-events"
 FORM_BYTES: Final = 8192
 
@@ -40,7 +41,7 @@ FORM_BYTES: Final = 8192
 def parse_accounts(text: str, source: str) -> dict[str, str]:
     """Returns the passwords by name, from lines of the form USER:PASSWORD.
 
-    Raises EpiQAError, which names `source` and the line, never what stands in it.
+    Raises EpiQAError, which names `source` and the line but never shows its content.
     """
     accounts: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -58,7 +59,7 @@ def parse_accounts(text: str, source: str) -> dict[str, str]:
 def read_accounts(path: Path) -> dict[str, str]:
     """Returns the passwords by name, from a file with USER:PASSWORD on each line.
 
-    Raises EpiQAError when it cannot be read or is of another form.
+    Raises EpiQAError if it cannot be read or has another form.
     """
     try:
         return parse_accounts(path.read_text("utf-8"), str(path))
@@ -67,13 +68,13 @@ def read_accounts(path: Path) -> dict[str, str]:
 
 
 def accounts_of_environment() -> dict[str, str] | None:
-    """Returns the passwords by name that EPIQA_AUTH holds, None when it is not set or empty."""
+    """Returns the passwords by name from EPIQA_AUTH, None if it is unset or empty."""
     value = os.environ.get(VARIABLE, "")
     return parse_accounts(value, VARIABLE) if value else None
 
 
 class Sessions:
-    """Who is logged in: random tokens, each good for `seconds`, the `most` newest of them."""
+    """Random tokens of those who are logged in: the `most` newest, each valid for `seconds`."""
 
     def __init__(
         self, *, seconds: float = 12 * 3600, most: int = 10_000, clock: Callable[[], float] = time.monotonic
@@ -92,7 +93,7 @@ class Sessions:
         return token
 
     def has(self, token: str) -> bool:
-        """Says whether the token is good."""
+        """Whether the token is valid."""
         return self._ends.get(token, -math.inf) > self._clock()
 
     def end(self, token: str) -> None:
@@ -101,11 +102,11 @@ class Sessions:
 
 
 class Login:
-    """ASGI middleware: lets through who has a session or sends a right password, and answers all others itself.
+    """ASGI middleware: passes on requests with a session or a right password, and answers all others itself.
 
-    Five wrong passwords in a row cost a client 12 seconds each from then on, and 50 from all clients together a
-    second each; until then no password is looked at, and the answer is 429 with `Retry-After`. Who is logged in
-    is not held up.
+    After five wrong passwords a client waits 12 seconds before each further attempt; after 50 from all clients
+    together, everyone waits a second. Until then no password is checked, and the answer is 429 with `Retry-After`.
+    Sessions are not affected.
     """
 
     def __init__(
@@ -114,14 +115,16 @@ class Login:
         self._app = app
         self._accounts = {_digest(user): _digest(password) for user, password in accounts.items()}
         self._sessions = Sessions(clock=clock)
-        self._by_client = Buckets(5, 1 / 12, clock=clock)
-        self._by_everyone = Buckets(50, 1, clock=clock)
+        self._by_client = TokenBuckets(5, 1 / 12, clock=clock)
+        self._by_everyone = TokenBuckets(50, 1, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        name = f"epiqa-{scope['server'][1]}" if scope.get("server") else "epiqa"  # cookies know no ports
+        name = (
+            f"epiqa-{scope['server'][1]}" if scope.get("server") else "epiqa"
+        )  # cookies are shared by all ports of a host
         token = _cookie(headers.get("cookie", ""), name)
         path, method = scope["path"], scope["method"]
         response: Response
@@ -165,7 +168,7 @@ class Login:
         return response
 
     def _refusal(self, scope: Scope, credentials: tuple[str, str]) -> _Refusal | None:
-        """Returns why these credentials are refused, None when they are right."""
+        """Returns why these credentials are refused, None if they are right."""
         client = client_of(scope)
         wait = max(self._by_client.wait(client), self._by_everyone.wait(EVERYONE))
         if wait:
@@ -177,7 +180,7 @@ class Login:
         return _Refusal(401, "wrong")
 
     def _is_right(self, user: str, password: str) -> bool:
-        """Compares with every account, in a time that depends on none."""
+        """Compares with every account, in constant time."""
         given, proof = _digest(user), _digest(password)
         right = [
             hmac.compare_digest(given, name) & hmac.compare_digest(proof, secret)
@@ -187,7 +190,7 @@ class Login:
 
 
 class _Refusal:
-    """A status, what to say about it (a key of `_TEXTS`), and the seconds to wait."""
+    """A status, its message (a key of `_TEXTS`), and the seconds to wait."""
 
     def __init__(self, status: int, reason: str, seconds: int = 0) -> None:
         self._status = status
@@ -201,8 +204,8 @@ class _Refusal:
         message = texts[self._reason].format(seconds=self._seconds)
         if _wants_page(headers):
             filled = {key: html.escape(text) for key, text in texts.items()} | {"message": html.escape(message)}
-            return HTMLResponse(_PAGE.format(**filled), self._status, extra)
-        if self._status == 401 and "sec-fetch-mode" not in headers:  # a browser would open a window of its own
+            return HTMLResponse(_PAGE.substitute(filled), self._status, extra)
+        if self._status == 401 and "sec-fetch-mode" not in headers:  # a browser would open its own log-in window
             extra["WWW-Authenticate"] = 'Basic realm="EpiQA", charset="UTF-8"'
         return PlainTextResponse(message or "A name and a password are needed.", self._status, extra)
 
@@ -236,7 +239,7 @@ def _wants_page(headers: Headers) -> bool:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Returns the body, empty when it is longer than a log-in can be."""
+    """Returns the body, empty if it is longer than `FORM_BYTES`."""
     body = b""
     while True:
         message = await receive()
@@ -268,32 +271,4 @@ _TEXTS: Final[dict[str, dict[str, str]]] = {
     },
 }
 
-_PAGE: Final = """<!doctype html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>EpiQA</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh; margin: 0; }}
-main {{ width: min(20rem, 90vw); }}
-label, input, button {{ display: block; box-sizing: border-box; width: 100%; font: inherit; }}
-input, button {{ margin: 0.25rem 0 1rem; padding: 0.5rem; border: 1px solid GrayText; border-radius: 0.4rem; }}
-</style>
-</head>
-<body>
-<main>
-<h1>EpiQA</h1>
-<form method="post" action="login">
-<label for="username">{user}</label>
-<input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
-<label for="password">{password}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button>{enter}</button>
-<p role="alert">{message}</p>
-</form>
-</main>
-</body>
-</html>
-"""
+_PAGE: Final = Template(Path(__file__).with_name("login.html").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How often someone may do a thing: token buckets, in bounded memory, and who "someone" is."""
+"""Rate limits by client: token buckets in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from starlette.types import Scope
 EVERYONE: Final = "everyone"
 
 
-class Buckets:
-    """A bucket of tokens for each key, full at first and refilled steadily.
+class TokenBuckets:
+    """One bucket of tokens per key, full at first and refilled steadily.
 
-    The `keys` most recently used are remembered; a forgotten one is full again.
+    The `keys` most recently used buckets are remembered; a forgotten one is full again.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Buckets:
         return len(self._levels)
 
     def wait(self, key: str, tokens: float = 1.0) -> float:
-        """Returns the seconds until `key` has so many tokens; 0.0 when it has them now."""
+        """Returns the seconds until `key` has enough tokens, 0.0 if it has them now."""
         return max(0.0, tokens - self._level(key)) / self._per_second
 
     def take(self, key: str, tokens: float = 1.0) -> None:
-        """Takes tokens from `key`, down to none."""
+        """Takes tokens from `key`; its bucket never falls below zero."""
         self._levels[key] = (max(0.0, self._level(key) - tokens), self._clock())
         self._levels.move_to_end(key)
         while len(self._levels) > self._keys:
@@ -53,7 +53,7 @@ class Buckets:
 
 
 def client_of(scope: Scope) -> str:
-    """Returns who sent the request: an IPv4 address, or the /64 network of an IPv6 one, which is one person's."""
+    """Returns the client of a request: its IPv4 address, or the /64 network of its IPv6 address."""
     host = scope["client"][0] if scope.get("client") else ""
     try:
         address = ipaddress.ip_address(host)

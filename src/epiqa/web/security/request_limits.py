@@ -1,7 +1,7 @@
-"""What may be sent to the page: how much, how many files, and no file that the server would have to fetch.
+"""Limits what may be sent to the page: sizes, numbers of files, and no URLs for the server to fetch.
 
-Gradio bounds the size of one file and nothing else: not how many there are, not how much they weigh together, not
-a JSON body, which it reads whole. And it fetches a file that a JSON body names by its address
+Gradio limits the size of a single file only: not the number of files, not their total size, not the size of a JSON
+body, which it reads whole. It also fetches any URL that a JSON body gives as a file
 (`{"path": "http://…", "meta": {"_type": "gradio.FileData"}}`).
 """
 
@@ -22,7 +22,7 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from epiqa.web.security.rate_limit import Buckets, client_of
+from epiqa.web.security.rate_limit import TokenBuckets, client_of
 from epiqa.web.security.same_site import Hosts
 
 UPLOAD: Final = "/gradio_api/upload"
@@ -31,27 +31,27 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the page takes; sizes in bytes."""
+    """Limits of requests and uploads; sizes in bytes."""
 
     file: int = 256 * MIB
     files: int = 100  # a request
     files_an_hour: int = 2_000  # a client
-    uploads: int = 4096 * MIB  # all files that wait in the upload folder
+    uploads: int = 4096 * MIB  # in the upload folder, together
     kept_files: int = 20_000
-    keep_hours: float = 6.0  # how long a file waits there before it is removed
-    body: int = 8 * MIB  # any request that is no upload
+    keep_hours: float = 6.0  # after which an upload is removed
+    body: int = 8 * MIB  # of a request other than an upload
     requests: int = 800  # at once
 
 
 class UploadFolder:
-    """The folder into which Gradio puts uploads: old files are removed, and its size is bounded."""
+    """Gradio's folder for uploads: old files are removed, and its size is limited."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
         self._limits = limits
 
     def room(self) -> int:
-        """Removes what is too old; returns how many bytes may still come."""
+        """Removes old files; returns how many bytes are still allowed."""
         oldest = time.time() - self._limits.keep_hours * 3600
         held = files = 0
         for file in self._files():
@@ -68,10 +68,10 @@ class UploadFolder:
         return 0 if files >= self._limits.kept_files else max(0, self._limits.uploads - held)
 
     def _remove_folders(self, oldest: float) -> None:
-        """Removes old folders that nothing is in; Gradio makes one for each file."""
+        """Removes old empty folders; Gradio makes one for each file."""
         folders = [path for path in self._path.rglob("*") if path.is_dir() and not path.is_symlink()]
-        for folder in sorted(folders, reverse=True):  # what is inside comes first
-            with suppress(OSError):  # something is in it
+        for folder in sorted(folders, reverse=True):  # inner folders first
+            with suppress(OSError):  # the folder is not empty
                 if folder.lstat().st_mtime < oldest:
                     folder.rmdir()
 
@@ -79,15 +79,15 @@ class UploadFolder:
         return (path for path in self._path.rglob("*") if path.is_symlink() or path.is_file())
 
 
-class Bodies:
-    """ASGI middleware: bounds what a request sends, while it is sent, and looks through JSON for files to fetch."""
+class BodyLimits:
+    """ASGI middleware: limits bodies while they arrive, and refuses JSON with URLs to fetch."""
 
     def __init__(self, app: ASGIApp, *, limits: Limits, folder: Path, hosts: Hosts) -> None:
         self._app = app
         self._hosts = hosts
         self._limits = limits
         self._folder = UploadFolder(folder, limits)
-        self._sent_files = Buckets(limits.files_an_hour, limits.files_an_hour / 3600)
+        self._sent_files = TokenBuckets(limits.files_an_hour, limits.files_an_hour / 3600)
         self._incoming = 0  # bytes of the uploads under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +104,7 @@ class Bodies:
         return await self._app(scope, _replay(body, receive), send)
 
     def _json_refusal(self, headers: Headers, body: bytes) -> Response | None:
-        """Returns why this body is refused: it is no JSON, or names a file by an address that is not ours."""
+        """Returns the refusal of a body that is not JSON, or that gives a foreign URL as a file; else None."""
         if not body:
             return None
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -133,7 +133,7 @@ class Bodies:
         def refuse(response: Response) -> MultiPartException:
             nonlocal refusal
             refusal = response
-            return MultiPartException("refused")  # at which Gradio's parser removes what it has written
+            return MultiPartException("refused")  # at which Gradio's parser deletes what it has written
 
         async def bounded_receive() -> Message:
             nonlocal size
@@ -168,7 +168,7 @@ class Bodies:
 
 
 class _PartCounter:
-    """Counts the parts of a multipart body that comes in chunks, as its delimiters but the first."""
+    """Counts the parts of a multipart body that arrives in chunks: one less than its delimiters."""
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"--" + boundary
@@ -177,7 +177,7 @@ class _PartCounter:
 
     @property
     def parts(self) -> int:
-        """How many parts have ended."""
+        """The number of complete parts."""
         return max(0, self._delimiters - 1)
 
     def feed(self, chunk: bytes) -> None:
@@ -193,7 +193,7 @@ def _boundary(headers: Headers) -> bytes | None:
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """Returns the body, None when it is longer than `most` bytes."""
+    """Returns the body, None if it is longer than `most` bytes."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -207,7 +207,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Gives out the body that was read, then what still comes."""
+    """Replays the body that was read, then passes on further messages."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

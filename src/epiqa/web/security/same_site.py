@@ -1,8 +1,8 @@
-"""By which names the server is reached, and from which pages: against DNS rebinding and requests across sites.
+"""Refuses requests under foreign names and from foreign pages (DNS rebinding, cross-site requests).
 
-A page of another site can make a browser send requests here, or point a name of its own at this address. The
-first is told by `Origin` and `Sec-Fetch-Site`, the second by `Host`. Gradio checks neither: it answers every name,
-and for any that is not a localhost one it allows every origin, with cookies.
+A page of another site can make a browser send requests here, or point its own name at this address. `Origin` and
+`Sec-Fetch-Site` reveal the first, `Host` the second. Gradio checks neither: it answers to every name, and for all
+names but localhost it allows every origin, with cookies.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The names that are ours. `proxied` are those of a reverse proxy, which may rewrite `Host`."""
+    """The names of this server. `proxied` are those of a reverse proxy, which may rewrite `Host`."""
 
     own: frozenset[str]
     proxied: frozenset[str] = frozenset()
-    any_address: bool = False  # an address, unlike a name, cannot be pointed elsewhere
+    any_address: bool = False  # DNS can redirect a name, but not an address
 
     def allow(self, host: str) -> bool:
-        """Says whether `host`, as in a `Host` header, is a name of this server."""
+        """Whether `host`, as in a `Host` header, is a name of this server."""
         name = host_name(host)
         return name in self.own or name in self.proxied or (self.any_address and _is_address(name))
 
     def allow_origin(self, origin: str, host: str) -> bool:
-        """Says whether a page of `origin` may send a request to `host`: it is of this server, port and all."""
+        """Whether a page of `origin` may send requests to `host`: the origin must be this server, port included."""
         scheme, _, netloc = origin.partition("://")
         if scheme not in ("http", "https") or not host_name(netloc):
             return False
         return netloc.lower() == host.lower() or host_name(netloc) in self.proxied
 
     def has_file(self, url: str) -> bool:
-        """Says whether `url` is that of a file that this server gives out."""
+        """Whether `url` is the address of a file on this server."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -55,9 +55,9 @@ class Hosts:
 
 
 def hosts_of(host: str, allowed: Iterable[str] = ()) -> Hosts:
-    """Returns the names of a server that listens on `host`, and of the proxy in front of it.
+    """Returns the names of a server that listens on `host`, and of the proxies in front of it.
 
-    Raises EpiQAError when one of `allowed` is not a plain name or address.
+    Raises EpiQAError if one of `allowed` is not a plain name or address.
     """
     proxied = set()
     for name in allowed:
@@ -74,7 +74,7 @@ def hosts_of(host: str, allowed: Iterable[str] = ()) -> Hosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Says whether only this machine can reach a server on `host`."""
+    """Whether only this machine can reach a server on `host`."""
     try:
         found = socket.getaddrinfo(host or "0.0.0.0", None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -83,13 +83,13 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(netloc: str) -> str:
-    """Returns the name or address in `netloc`, lower case, without port and brackets; "" when it is malformed."""
+    """Returns the name or address in `netloc`, lower case, without port and brackets; "" if it is malformed."""
     found = _NETLOC.fullmatch(netloc)
     return found[1].strip("[]").lower() if found else ""
 
 
 class SameSite:
-    """ASGI middleware: answers only under the server's own names, and only its own pages."""
+    """ASGI middleware: answers only to the server's own names, and only to its own pages."""
 
     def __init__(self, app: ASGIApp, *, hosts: Hosts) -> None:
         self._app = app
@@ -106,7 +106,7 @@ class SameSite:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._hosts.allow(host):
             name = host_name(host)
-            way_out = f": epiqa serve --allowed-host {name} lets it be one" if name else ""
+            way_out = f": allow it with epiqa serve --allowed-host {name}" if name else ""
             return PlainTextResponse(f"{name or 'This'} is not a name of this server{way_out}.", 421)
         if not all(self._hosts.allow_origin(origin, host) for origin in headers.getlist("origin")):
             return PlainTextResponse("This request comes from a page of another site.", 403)
@@ -116,7 +116,7 @@ class SameSite:
 
 
 def _follows_link(scope: Scope, headers: Headers) -> bool:
-    """Says whether someone came here by a link, which is no one else's business."""
+    """Whether the request follows a link from another site, which is harmless."""
     return (
         scope["method"] == "GET"
         and headers.get("sec-fetch-mode") == "navigate"

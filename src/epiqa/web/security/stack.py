@@ -1,7 +1,7 @@
-"""What stands between the network and Gradio: a stack of ASGI middleware, outermost first.
+"""The security stack between the network and Gradio: ASGI middleware, outermost first.
 
-`SecurityHeaders` (what a browser is told), `SameSite` (names and origins), `Login` (where a password is set),
-`Routes` (what Gradio may be asked at all), `Bodies` (how much may be sent). Each knows nothing of the others.
+`SecurityHeaders`, `SameSite` (names and origins), `Login` (if a password is set), `AllowedRoutes` (which paths are
+open) and `BodyLimits` (how much may be sent). Each is independent of the others.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epiqa.web.security.headers import FILE, SecurityHeaders
 from epiqa.web.security.login import STARTUP, Login
-from epiqa.web.security.request_limits import UPLOAD, Bodies, Limits
+from epiqa.web.security.request_limits import UPLOAD, BodyLimits, Limits
 from epiqa.web.security.same_site import Hosts, SameSite
 
-# All that the page, gradio_client and curl need. What Gradio has beside these, now or in a later version, is
+# All paths that the page, gradio_client and curl need. Gradio's other routes, also those of later versions, are
 # closed: its reverse proxy, recordings, run history, monitoring, deep links, live reload, code by a language model.
 _PATHS: Final = frozenset(
     {
@@ -46,20 +46,20 @@ def guard(
     limits: Limits | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> list[Middleware]:
-    """Returns the middleware that `page`, and `routes` beside it, are served behind, outermost first."""
+    """Returns the middleware in front of `page` and `routes`, outermost first."""
     limits = limits or Limits()
     login = [Middleware(Login, accounts=accounts)] if accounts else []
     return [
         Middleware(SecurityHeaders),
         Middleware(SameSite, hosts=hosts),
         *login,
-        Middleware(Routes, paths=paths_of(page), routes=routes, requests=limits.requests),
-        Middleware(Bodies, limits=limits, folder=Path(get_upload_folder()), hosts=hosts),
+        Middleware(AllowedRoutes, paths=paths_of(page), routes=routes, requests=limits.requests),
+        Middleware(BodyLimits, limits=limits, folder=Path(get_upload_folder()), hosts=hosts),
     ]
 
 
 def paths_of(page: gr.Blocks) -> frozenset[str]:
-    """Returns the paths, beside `_PREFIXES`, that may be asked for: uploads only where the page takes files."""
+    """Returns the open paths, apart from `_PREFIXES`. Uploads are open only if the page takes files."""
     takes_files = any(
         isinstance(block, (gr.File, gr.UploadButton, gr.MultimodalTextbox)) for block in page.blocks.values()
     )
@@ -67,8 +67,8 @@ def paths_of(page: gr.Blocks) -> frozenset[str]:
     return _PATHS | own | (_UPLOAD_PATHS if takes_files else frozenset())
 
 
-class Routes:
-    """ASGI middleware: passes on what the page needs, at most so many requests at once; the rest is not there."""
+class AllowedRoutes:
+    """ASGI middleware: passes on the page's own paths, at most `requests` at once; other paths get 404."""
 
     def __init__(
         self, app: ASGIApp, *, paths: Iterable[str], requests: int, routes: Sequence[BaseRoute] = ()
@@ -96,7 +96,7 @@ class Routes:
             self._now -= 1
 
     def _is_open(self, path: str) -> bool:
-        if path.startswith(FILE):  # and not of an address, which Gradio would fetch
+        if path.startswith(FILE):  # a local file, not a URL, which Gradio would fetch
             return path.startswith(f"{FILE}/") and not path.startswith(f"{FILE}//") and "://" not in path
         return path in self._paths or path.rstrip("/") in self._paths or path.startswith(_PREFIXES)
 
@@ -106,7 +106,7 @@ _RETRY_SECONDS: Final = b"5"
 
 
 def _with_retry(send: Send) -> Send:
-    """Tells with each "busy", as when Gradio's queue is full, when to come again."""
+    """Adds `Retry-After` to every 503, such as Gradio's when its queue is full."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 503:
@@ -117,5 +117,5 @@ def _with_retry(send: Send) -> Send:
 
 
 def _without_range(scope: Scope) -> Scope:
-    """Asks for whole files: to a part of one, Gradio answers with the headers that it was sent, cookies and all."""
+    """Drops `Range`: Gradio answers a partial request with the headers of the request, cookies included."""
     return {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}

@@ -1,1 +1,1 @@
-"""What the page does besides showing: uploads, feedback, evaluation, the conversation."""
+"""What the page does apart from rendering: uploads, feedback, evaluation, the conversation."""

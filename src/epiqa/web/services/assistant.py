@@ -1,4 +1,4 @@
-"""What the page needs of `epiqa.assistant.EpiQA`, whose methods these are; several threads call them at once."""
+"""The protocol of `epiqa.assistant.EpiQA` that the page relies on. Several threads call its methods at once."""
 
 from __future__ import annotations
 
@@ -10,15 +10,37 @@ from epiqa.filters import EVERYTHING, Filter
 from epiqa.types import Answer, DocumentInfo, IndexInfo, IndexReport, Passage
 
 
-class QuestionAnswerer(Protocol):
-    """An index that is questioned, read, and changed; raises EpiQAError with a message for the user."""
+class DocumentReader(Protocol):
+    """Gives out the texts and the original files of documents."""
+
+    def document_text(self, document_id: str) -> str | None:
+        """Returns the text that the offsets of citations refer to, or None for an unknown id."""
+
+    def original(self, document_id: str) -> Path | None:
+        """Returns the file that a document was read from, or None."""
+
+
+class DocumentAdder(Protocol):
+    """Adds documents to an index."""
 
     @property
     def directory(self) -> Path:
-        """The index directory: uploads, question sets and feedback are kept there, too."""
+        """The index directory. It also holds uploads, question sets and feedback."""
+
+    def add(
+        self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None = None
+    ) -> IndexReport:
+        """Adds or updates documents; questions are still answered meanwhile."""
+
+    def unread(self) -> Sequence[tuple[str, str]]:
+        """Returns the path of each unreadable file, with the reason."""
+
+
+class Assistant(DocumentReader, DocumentAdder, Protocol):
+    """An index that can be asked, read and changed; raises EpiQAError with a message for the user."""
 
     def preload(self) -> None:
-        """Begins to load the models."""
+        """Starts to load the models."""
 
     @property
     def info(self) -> IndexInfo:
@@ -31,24 +53,15 @@ class QuestionAnswerer(Protocol):
         """Returns passages, best first."""
 
     def documents(self) -> Sequence[DocumentInfo]:
-        """Lists what is in the index."""
-
-    def unread(self) -> Sequence[tuple[str, str]]:
-        """Lists path and reason of each file that could not be read."""
+        """Lists the documents of the index."""
 
     def count_documents(self, within: Filter = EVERYTHING) -> int:
         """Returns how many documents meet a filter."""
 
-    def document_text(self, document_id: str) -> str | None:
-        """Returns the text that the offsets of citations refer to, or None for an unknown id."""
-
-    def original(self, document_id: str) -> Path | None:
-        """Returns the file a document was read from, or None."""
-
-    def add(
-        self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None = None
-    ) -> IndexReport:
-        """Adds or updates documents; questions go on meanwhile."""
-
     def remove(self, name: str) -> None:
-        """Removes a document, by its id, or a file that could not be read, by its path, from the list of these."""
+        """Removes a document by its id, or an unreadable file by its path."""
+
+
+def find_document(qa: Assistant, document_id: str | None) -> DocumentInfo | None:
+    """Returns a document of the index, or None for an unknown id."""
+    return next((document for document in qa.documents() if document.id == document_id), None)

@@ -1,6 +1,6 @@
-"""Evaluating from the page: question sets of the index directory, a run that can be stopped, its figures as HTML.
+"""Evaluates from the page: question sets of the index directory, and a run that can be stopped.
 
-Question sets are kept in `questions/` of the index directory; what was judged on the page is one more.
+Question sets are kept in `questions/` of the index directory. The questions judged on the page are one more set.
 """
 
 from __future__ import annotations
@@ -11,37 +11,29 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from epiqa.errors import EpiQAError, QuestionSetError
 from epiqa.evaluation import Evaluation, Mode, evaluate
 from epiqa.evaluation.questions import read_questions
-from epiqa.evaluation.report.plots import curves
 from epiqa.ingest.find import printable
 from epiqa.web.services.feedback import FEEDBACK
 from epiqa.web.services.uploads import discard
-from epiqa.web.texts import TEXTS, Language, say
-from epiqa.web.views.answers import text
 
 QUESTIONS: Final = "questions"
 MAX_SET_BYTES: Final = 64 << 20
-# Those that say most, of what a question set allows; the report has them all.
-SHOWN: Final = (
-    "exact_match", "f1", "has_answer_f1", "no_answer_accuracy", "recall@5", "ndcg@10", "abstention.coverage@80",
-    "citation.verbatim", "abstention.false_answer_rate", "calibration.ece", "latency_ms.p50",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many questions were asked; of 0, the questions are still being read."""
+    """How many of `count` questions were asked."""
 
     done: int
     count: int
 
 
 class Run:
-    """An evaluation in a thread of its own, which ends at the next question once it is stopped."""
+    """An evaluation in a thread of its own; `stop` ends it before the next question."""
 
     def __init__(self, path: Path, index: Path, mode: Mode) -> None:
         self._path, self._index, self._mode = path, index, mode
@@ -49,13 +41,13 @@ class Run:
         self._events: queue.Queue[Progress | Evaluation | EpiQAError | None] = queue.Queue()
 
     def stop(self) -> None:
-        """Ends the run; nothing is measured."""
+        """Ends the run without a result."""
         self._stopped.set()
 
     def events(self) -> Iterator[Progress | Evaluation | None]:
-        """Runs, yielding the progress and at last the evaluation, or None for a run that was stopped.
+        """Runs; yields the progress, then the evaluation, or None if the run was stopped.
 
-        Raises EpiQAError, as `evaluate` does.
+        Raises EpiQAError like `evaluate`.
         """
         threading.Thread(target=self._work, name="epiqa-evaluate", daemon=True).start()
         while True:
@@ -73,7 +65,7 @@ class Run:
             self._events.put(None)
         except EpiQAError as error:
             self._events.put(error)
-        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+        except Exception as error:  # without it the error would be lost and the page would wait forever
             self._events.put(EpiQAError(f"the evaluation failed ({type(error).__name__}: {error})"))
 
     def _tell(self, done: int, count: int) -> None:
@@ -83,11 +75,11 @@ class Run:
 
 
 class _StoppedError(Exception):
-    """Ends an evaluation from inside."""
+    """Ends an evaluation from its progress callback."""
 
 
 def question_sets(directory: Path) -> list[str]:
-    """Returns the question sets that can be chosen: paths below the index directory."""
+    """Returns the available question sets, as paths relative to the index directory."""
     kept = sorted(path.name for path in (directory / QUESTIONS).glob("*") if path.is_file())
     judged = [FEEDBACK] if (directory / FEEDBACK).is_file() else []
     return judged + [f"{QUESTIONS}/{name}" for name in kept]
@@ -101,9 +93,9 @@ def question_set_path(directory: Path, name: str) -> Path:
 
 
 def keep_question_set(directory: Path, file: Path) -> str:
-    """Moves an uploaded question set to the others, if it is one; returns its name among `question_sets`.
+    """Keeps an uploaded question set; returns its name among `question_sets`.
 
-    Raises QuestionSetError for what is none.
+    Raises QuestionSetError for a file that is too large, badly named, or not a question set.
     """
     try:
         if file.stat().st_size > MAX_SET_BYTES:
@@ -117,46 +109,3 @@ def keep_question_set(directory: Path, file: Path) -> str:
     finally:
         discard([file])
     return f"{QUESTIONS}/{file.name}"
-
-
-def render_progress(progress: Progress | None, language: Language) -> str:
-    """Returns the bar; None before the first question."""
-    if progress is None:
-        return f'<p role="status">{text(say(language, "preparing"))}</p><progress aria-label="…"></progress>'
-    said = text(say(language, "running", done=progress.done, count=progress.count))
-    bar = f'<progress aria-label="{said}" value="{progress.done}" max="{progress.count}"></progress>'
-    return f'<p role="status">{said}</p>{bar}'
-
-
-def render_evaluation(evaluation: Evaluation, name: str, language: Language) -> str:
-    """Returns the figures that say most with their intervals, and the report's curves."""
-    flat = dict(_flat(evaluation.measures))
-    rows = []
-    for key in SHOWN:
-        if key in flat:
-            bounds = evaluation.intervals.get(key)
-            between = f"{_figure(bounds[0])} – {_figure(bounds[1])}" if bounds else ""
-            label = say(language, key) if key in TEXTS else key
-            rows.append(
-                f'<tr><th scope="row">{text(label)}</th><td>{_figure(flat[key])}</td><td>{between}</td></tr>'
-            )
-    heads = "".join(f'<th scope="col">{text(say(language, key))}</th>' for key in ("measure", "value", "interval"))
-    count = len(evaluation.outcomes) or len(evaluation.queries)
-    said = say(language, "evaluated", name=name, count=count, seconds=f"{evaluation.measures['seconds']:.1f}")
-    return (
-        f'<section class="epiqa-evaluation"><p role="status">{text(said)}</p>'
-        f'<table class="epiqa-table epiqa-measures"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
-        f'</table><div class="epiqa-curves" lang="en">{curves(evaluation)}</div></section>'
-    )
-
-
-def _flat(measures: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
-    for name, value in measures.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _figure(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.3f}"

@@ -1,12 +1,11 @@
-"""What people judge on the page, kept in the index directory as SQuAD 2.0, and the questions that found no answer.
+"""Feedback from the page, kept in the index directory, and the questions that found no answer.
 
-`feedback.json` is what `epiqa evaluate` and `epiqa calibrate` read. An article is a document, its one title the
-document's path; a paragraph is the text around an answer, the whole of it if it is short. What SQuAD has no place
-for, an answer that is wrong where the right one is not known, stands beside its "data" under "wrong". The file is
-replaced as a whole, under a lock: several people, and several processes, may judge at once. A question has one
-verdict, the last.
+`feedback.json` is SQuAD 2.0, as `epiqa evaluate` and `epiqa calibrate` read it. An article is a document, titled by
+its path; a paragraph is the text around an answer, or all of a short document. SQuAD cannot hold a wrong answer
+without the right one: these stand beside "data", under "wrong". The file is replaced as a whole, under a lock, so
+several people and processes can judge at once. The last verdict on a question counts.
 
-`unanswered.jsonl` has a line for each question that found no answer; of a long file the last half is kept.
+`unanswered.jsonl` has a line per unanswered question. A file that grows too long is cut to its last half.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ LOCK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A question that was judged: its gold answer, None if the documents don't answer it, or what is `wrong`."""
+    """A judged question with its gold answer, None if there is none; with `is_wrong`, with the wrong answer."""
 
     question: str
     answer: str | None
@@ -61,18 +60,18 @@ class FeedbackStore:
         self._lock = directory / LOCK
 
     def save_answer(self, question: str, path: str, whole: str, start: int, end: int) -> None:
-        """Notes that `whole[start:end]`, of the document at `path`, is the right answer."""
+        """Saves `whole[start:end]`, of the document at `path`, as the right answer."""
         first, last = context_around(whole, start, end)
         answers = [{"text": whole[start:end], "answer_start": start - first}]
         self._save(question, path, whole[first:last], answers)
 
     def save_impossible(self, question: str, path: str, whole: str, near: int) -> None:
-        """Notes that no document answers a question; the text near an offset is what a reader would be given."""
+        """Saves that no document answers a question; its paragraph is the text around offset `near`."""
         first, last = context_around(whole, near, near)
         self._save(question, path, whole[first:last], [])
 
     def save_wrong(self, question: str, answer: str, path: str) -> None:
-        """Notes that an answer is wrong, as long as nobody says what is right."""
+        """Saves that an answer is wrong; a later right answer replaces this."""
 
         def change(content: dict[str, Any]) -> None:
             _forget(content, question)
@@ -81,14 +80,14 @@ class FeedbackStore:
         self._change(change)
 
     def forget(self, question: str) -> None:
-        """Deletes what was noted of a question, in both files."""
+        """Deletes a question from both files."""
         self._change(lambda content: _forget(content, question))
         with self._locked():
             lines = [line for line in _lines(self._unanswered) if line["question"] != question]
             write_text(self._unanswered, "".join(json.dumps(line) + "\n" for line in lines))
 
     def judged(self) -> list[Judged]:
-        """Returns all that was judged, those without a known answer last."""
+        """Returns all judged questions, those with a wrong answer last."""
         content = self._read()
         found = [
             Judged(qa["question"], qa["answers"][0]["text"] if qa["answers"] else None, article["title"])
@@ -99,7 +98,7 @@ class FeedbackStore:
         return found + [Judged(w["question"], w["answer"], w["path"], is_wrong=True) for w in content["wrong"]]
 
     def note_unanswered(self, question: str) -> None:
-        """Appends a question that found no answer."""
+        """Appends an unanswered question."""
         line = json.dumps({"question": question, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")})
         with self._locked():
             with self._unanswered.open("ab") as file:
@@ -110,7 +109,7 @@ class FeedbackStore:
                 write_text(self._unanswered, "".join(json.dumps(kept) + "\n" for kept in lines[len(lines) // 2 :]))
 
     def unanswered(self) -> list[Unanswered]:
-        """Returns the questions that found no answer and were not judged since, the last first."""
+        """Returns the unanswered questions that nobody has judged, the latest first."""
         done = {judged.question for judged in self.judged()}
         times: dict[str, int] = {}
         last: dict[str, str] = {}
@@ -165,7 +164,7 @@ class FeedbackStore:
 
 
 def context_around(whole: str, start: int, end: int) -> tuple[int, int]:
-    """Returns which part of a document stands around an answer: all of a short one, else cut between words."""
+    """Returns (start, end) of the context around an answer: a short document as a whole, else cut between words."""
     if len(whole) <= CONTEXT_CHARACTERS:
         return 0, len(whole)
     around = CONTEXT_CHARACTERS // 2
@@ -193,7 +192,7 @@ def _id(question: str) -> str:
 
 
 def _lines(path: Path) -> list[dict[str, str]]:
-    """Returns the whole lines of a file; half a line, as of a full disk, is passed over."""
+    """Returns the valid lines of a file; a torn line, as after a full disk, is skipped."""
     lines = []
     try:
         data = path.read_bytes()

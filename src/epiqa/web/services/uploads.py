@@ -1,4 +1,4 @@
-"""Adding documents from the page: uploads are checked, kept beside the index, and read in a thread of their own.
+"""Adds documents from the page: uploads are checked, kept beside the index, and indexed in a thread.
 
 The files are kept in `uploads/` of the index directory, so that they can be read again, and downloaded. Gradio has
 them in a temporary folder first; what is refused is deleted there.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from gradio.utils import get_upload_folder
 
@@ -23,7 +23,8 @@ from epiqa.errors import EpiQAError
 from epiqa.ingest.find import printable
 from epiqa.ingest.formats import BY_SUFFIX
 from epiqa.types import DocumentInfo, IndexReport
-from epiqa.web.texts import Language, say
+from epiqa.web.services.assistant import DocumentAdder
+from epiqa.web.texts import Language, translate
 
 MAX_FILES: Final = 50
 MAX_FILE_BYTES: Final = 64 << 20
@@ -33,23 +34,9 @@ SUFFIXES: Final = tuple(BY_SUFFIX)
 State = Literal["waiting", "reading", "read", "added", "replaced", "unchanged", "skipped"]
 
 
-class Adder(Protocol):
-    """What adding needs of `epiqa.assistant.EpiQA`."""
-
-    @property
-    def directory(self) -> Path:
-        """The index directory."""
-
-    def add(self, paths: Iterable[str], *, on_progress: Callable[[int, int, str], None] | None) -> IndexReport:
-        """Adds or updates documents."""
-
-    def unread(self) -> Sequence[tuple[str, str]]:
-        """Path and reason of each file that could not be read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file on its way into the index, and why it is not, where it is `skipped`."""
+    """A file on its way into the index; `reason` says why it was skipped."""
 
     name: str
     state: State = "waiting"
@@ -57,26 +44,26 @@ class Upload:
 
 
 def check_upload(path: Path, language: Language) -> str | None:
-    """Returns why a file is not taken, or None; nothing of its content is read."""
+    """Returns why a file is refused, or None. Its content is not read."""
     if path.suffix.lower() not in SUFFIXES:
-        return say(language, "file_kind", suffix=path.suffix or "—")
+        return translate(language, "file_kind", suffix=path.suffix or "—")
     if path.name.startswith(".") or printable(path.name) != path.name:
-        return say(language, "file_name")
+        return translate(language, "file_name")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        return say(language, "file_large", size=MAX_FILE_BYTES >> 20)
-    return None if size else say(language, "file_empty")
+        return translate(language, "file_large", size=MAX_FILE_BYTES >> 20)
+    return None if size else translate(language, "file_empty")
 
 
-def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
-    """Checks and keeps files and indexes them, yielding where each stands whenever that changes.
+def add_uploads(qa: DocumentAdder, files: Sequence[str], language: Language) -> Iterator[list[Upload]]:
+    """Checks, keeps and indexes files; yields the state of all whenever one changes.
 
     Raises EpiQAError for too many files at once, of which none is then kept, and when the index cannot be written.
     """
     paths = [Path(file) for file in files]
     if len(paths) > MAX_FILES:
         discard(paths)
-        raise EpiQAError(say(language, "add_too_many", count=len(paths), limit=MAX_FILES))
+        raise EpiQAError(translate(language, "add_too_many", count=len(paths), limit=MAX_FILES))
     uploads = {path.name: Upload(path.name) for path in paths}
     folder = qa.directory / UPLOADS
     kept: dict[str, str] = {}  # path under which it is indexed, name
@@ -96,7 +83,7 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
         for states in _index(qa, kept):
             uploads |= states
             yield list(uploads.values())
-        # An earlier file of the name answers again where the new one cannot be read.
+        # Restores the earlier file of the same name if the new one cannot be read.
         back = {path: name for path, name in kept.items() if uploads[name].state == "skipped"}
         back = {path: name for path, name in back.items() if Path(aside, name).exists()}
         for name in back.values():
@@ -106,17 +93,17 @@ def add_uploads(qa: Adder, files: Sequence[str], language: Language) -> Iterator
 
 
 def remove_document(
-    qa: Adder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
+    qa: DocumentAdder, document: DocumentInfo, remove: Callable[[str], None], original: Path | None
 ) -> None:
-    """Removes a document from the index, and its file if it was uploaded and holds nothing else."""
+    """Removes a document from the index, and its file if it was uploaded and holds only this document."""
     remove(document.id)
     folder = (qa.directory / UPLOADS).resolve()
     if original is not None and original.parent == folder and original.name == Path(document.path).name:
         original.unlink(missing_ok=True)
 
 
-def forget_unread(qa: Adder, path: str, remove: Callable[[str], None]) -> None:
-    """Takes a file that could not be read off the list, and deletes it if it was uploaded."""
+def forget_unread(qa: DocumentAdder, path: str, remove: Callable[[str], None]) -> None:
+    """Removes an unreadable file from the list, and deletes it if it was uploaded."""
     remove(path)
     folder, file = (qa.directory / UPLOADS).resolve(), Path(path).resolve()
     if file.parent == folder:
@@ -124,7 +111,7 @@ def forget_unread(qa: Adder, path: str, remove: Callable[[str], None]) -> None:
 
 
 def _keep(path: Path, folder: Path, aside: Path) -> str:
-    """Moves a file to the uploads, an earlier one of its name aside; returns its path there."""
+    """Moves a file to the uploads and returns its path there; copies an earlier file of its name to `aside`."""
     folder.mkdir(exist_ok=True)
     target = folder / path.name
     if target.exists():
@@ -133,8 +120,8 @@ def _keep(path: Path, folder: Path, aside: Path) -> str:
     return os.path.normpath(target)
 
 
-def _index(qa: Adder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
-    """Indexes files in a thread and yields the states that changed; raises what the thread raised."""
+def _index(qa: DocumentAdder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
+    """Indexes files in a thread; yields the states whenever one changes. A failure makes all files `skipped`."""
     if not kept:
         return
     events: queue.Queue[tuple[int, str] | IndexReport | EpiQAError] = queue.Queue()
@@ -144,7 +131,7 @@ def _index(qa: Adder, kept: dict[str, str]) -> Iterator[dict[str, Upload]]:
             events.put(qa.add(list(kept), on_progress=lambda done, _total, path: events.put((done, path))))
         except EpiQAError as error:
             events.put(error)
-        except Exception as error:  # a thread's error would be lost, and the page would wait for ever
+        except Exception as error:  # without it the error would be lost and the page would wait forever
             events.put(EpiQAError(f"the files could not be indexed ({type(error).__name__}: {error})"))
 
     threading.Thread(target=work, name="epiqa-index", daemon=True).start()
@@ -173,7 +160,7 @@ def _final(
 
 
 def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
-    """Returns what became of a file; of a container, what is best of what became of its parts."""
+    """Returns the outcome for a file, with the reasons; for a container, the best outcome of its parts."""
 
     def holds(paths: Iterable[str]) -> bool:
         return any(each == path or each.startswith((f"{path}/", f"{path}#")) for each in paths)
@@ -186,21 +173,21 @@ def _outcome(path: str, report: IndexReport) -> tuple[State, str]:
 
 
 def scratch_folder() -> Path:
-    """Makes a folder for a file to download: among the uploads of this process, which go in time and at its end."""
+    """Creates a folder for a download among this process's uploads, which are removed with age and at exit."""
     return Path(tempfile.mkdtemp(prefix="epiqa-", dir=get_upload_folder()))
 
 
 def discard(paths: Iterable[Path]) -> None:
-    """Deletes what is left of files that were sent, each with the folder that Gradio made for it."""
+    """Deletes the remaining uploaded files, each with the folder that Gradio made for it."""
     for path in paths:
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # another file is in it, or it is gone
+        with suppress(OSError):  # the folder holds another file, or is gone
             path.parent.rmdir()
 
 
 @contextmanager
 def _sent(paths: Sequence[Path]) -> Iterator[None]:
-    """Sees to it that no file stays where it was sent to, whatever happens."""
+    """Deletes the uploaded files from Gradio's folder, even after an error."""
     try:
         yield
     finally:
@@ -209,7 +196,7 @@ def _sent(paths: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    """Turns what a full disk or a missing right raises into an EpiQAError."""
+    """Translates OSError (a full disk, missing permissions) into EpiQAError."""
     try:
         yield
     except OSError as error:

@@ -1,1 +1,1 @@
-"""The page's tabs: each module lays one out and says what happens there."""
+"""The page's tabs: the layout of each, and its event handlers."""

@@ -1,4 +1,4 @@
-"""The tab "Evaluate": a question set is chosen or added and asked, and its figures are shown."""
+"""The tab "Evaluate": runs a question set and shows its measures."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import gradio as gr
 
 from epiqa.errors import EpiQAError
 from epiqa.evaluation import Evaluation, Mode, write_report
-from epiqa.web.services.assistant import QuestionAnswerer
+from epiqa.web.services.assistant import Assistant
 from epiqa.web.services.evaluation import (
     Progress,
     Run,
     keep_question_set,
     question_set_path,
     question_sets,
-    render_evaluation,
-    render_progress,
 )
 from epiqa.web.services.feedback import FEEDBACK
 from epiqa.web.services.uploads import scratch_folder
-from epiqa.web.tabs.ask import QUIET
-from epiqa.web.texts import label, language_of, say, say_error
-from epiqa.web.views.answers import text
+from epiqa.web.tabs.events import QUIET
+from epiqa.web.texts import label, language_of, translate, translate_error
+from epiqa.web.views.evaluation import render_evaluation, render_progress
+from epiqa.web.views.html import alert, note, translate_html
 
 
-def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
+def build_evaluate(qa: Assistant, page: gr.Blocks) -> None:
     """Lays the tab out and connects it."""
     intro = gr.HTML(apply_default_css=False)
     with gr.Row(elem_classes="epiqa-set"):
@@ -50,7 +49,7 @@ def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
         )
     result = gr.HTML(elem_id="epiqa-evaluation", apply_default_css=False)
     report = gr.DownloadButton(label("report"), visible=False, elem_id="epiqa-report")
-    evaluating = Evaluating(qa)
+    evaluating = EvaluateHandlers(qa)
 
     page.load(evaluating.intro, None, [intro, chosen, result], **QUIET)
     chosen.focus(evaluating.choices, chosen, chosen, **QUIET)
@@ -61,26 +60,26 @@ def build_evaluate(qa: QuestionAnswerer, page: gr.Blocks) -> None:
     stop.click(evaluating.stop, None, None, **QUIET)
 
 
-class Evaluating:
-    """What happens in the tab; one evaluation runs at a time, for all who use the page."""
+class EvaluateHandlers:
+    """The tab's event handlers. One evaluation runs at a time, for all users of the page."""
 
-    def __init__(self, qa: QuestionAnswerer) -> None:
+    def __init__(self, qa: Assistant) -> None:
         self.qa = qa
         self._run: Run | None = None
 
     def intro(self, request: gr.Request) -> tuple[str, Any, str]:
-        """Says what the tab is for, and lists the question sets."""
+        """Introduces the tab, and lists the question sets."""
         language = language_of(request)
-        said = text(say(language, "evaluate_intro"))
-        none = "" if question_sets(self.qa.directory) else text(say(language, "no_question_set"))
-        empty = f'<p class="epiqa-empty">{none}</p>' if none else ""
-        return f'<p class="epiqa-note">{said}</p>', self.choices(None, request), empty
+        said = translate_html(language, "evaluate_intro")
+        none = "" if question_sets(self.qa.directory) else translate_html(language, "no_question_set")
+        empty = note(none, "empty") if none else ""
+        return note(said), self.choices(None, request), empty
 
     def choices(self, chosen: str | None, request: gr.Request) -> Any:
-        """Lists the question sets as they are now."""
+        """Lists the current question sets."""
         language, names = language_of(request), question_sets(self.qa.directory)
         shown = [
-            (say(language, "question_set_feedback") if name == FEEDBACK else Path(name).name, name)
+            (translate(language, "question_set_feedback") if name == FEEDBACK else Path(name).name, name)
             for name in names
         ]
         return gr.Dropdown(choices=shown, value=chosen if chosen in names else names[-1] if names else None)
@@ -90,14 +89,14 @@ class Evaluating:
         try:
             name = keep_question_set(self.qa.directory, Path(file))
         except EpiQAError as error:
-            return None, gr.skip(), _alert(say_error(language_of(request), error))
+            return None, gr.skip(), alert(translate_error(language_of(request), error))
         return None, self.choices(name, request), ""
 
     def run(self, name: str | None, mode: Mode, request: gr.Request) -> Iterator[tuple[str, Any]]:
-        """Asks the questions, showing how far it is, and shows the figures."""
+        """Runs the question set; shows the progress, then the measures."""
         language, hidden = language_of(request), gr.DownloadButton(visible=False)
         if not name:
-            yield _alert(say(language, "no_question_set")), hidden
+            yield alert(translate(language, "no_question_set")), hidden
             return
         try:
             self._run = Run(question_set_path(self.qa.directory, name), self.qa.directory, mode)
@@ -110,11 +109,11 @@ class Evaluating:
                     path = self._write_report(event, shown)
                     yield render_evaluation(event, shown, language), gr.DownloadButton(value=path, visible=True)
                 else:
-                    yield f'<p role="status">{text(say(language, "stopped"))}</p>', hidden
+                    yield f'<p role="status">{translate_html(language, "stopped")}</p>', hidden
         except EpiQAError as error:
-            yield _alert(say_error(language, error)), hidden
+            yield alert(translate_error(language, error)), hidden
         finally:
-            self.stop()  # the reader may have left
+            self.stop()  # the reader may have closed the page
             self._run = None
 
     def stop(self) -> None:
@@ -123,11 +122,7 @@ class Evaluating:
             self._run.stop()
 
     def _write_report(self, evaluation: Evaluation, name: str) -> str:
-        """Writes the report where Gradio takes it from."""
+        """Writes the report where Gradio may read it; returns its path."""
         path = scratch_folder() / f"report-{Path(name).stem}.html"
         write_report(evaluation, name, path)
         return str(path)
-
-
-def _alert(message: str) -> str:
-    return f'<p class="epiqa-error" role="alert">{text(message)}</p>'

@@ -1,63 +1,43 @@
-"""The page's head and its answers as HTML: pure functions, tested by their exact output.
-
-Gradio writes this HTML into the page as it is. Every string of a document, a file name, a question or an error
-therefore passes through `text`, in attributes too, and no address is ever made from one but by `quote`.
-"""
+"""The page's head and its answers as HTML: pure functions, tested by their exact output."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from epiqa.answering.answer import held_back
 from epiqa.types import Answer, Candidate, Citation, IndexInfo, Passage
 from epiqa.web.services.conversation import Turn
-from epiqa.web.texts import Language, say
+from epiqa.web.texts import Language, translate
 from epiqa.web.views.citations import as_bibtex, as_markdown, as_text
+from epiqa.web.views.html import alert, button, escape, fold, translate_html
 
 CONFIDENCE_LEVELS = ((0.90, "very likely"), (0.70, "likely"), (0.40, "possible"), (0.00, "doubtful"))
 CITATIONS_SHOWN = 1
 
 
-def text(shown: object) -> str:
-    """Returns a text as HTML, for elements and quoted attributes."""
-    return html.escape(str(shown))
-
-
-def button(label: str, /, *, kind: str = "epiqa-button", **data: object) -> str:
-    """Returns a button that the page's script listens to; `label` is HTML, `data` texts for it."""
-    attributes = "".join(f' data-{name}="{text(value)}"' for name, value in data.items())
-    return f'<button type="button" class="{kind}"{attributes}>{label}</button>'
-
-
-def fold(summary: str, contents: Iterable[str]) -> str:
-    """Returns contents that are shown when their summary is clicked; both are HTML."""
-    return f"<details><summary>{summary}</summary>{''.join(contents)}</details>"
-
-
 def describe_confidence(confidence: float) -> tuple[str, str]:
-    """Returns the confidence in words, as a key of the texts, and as a figure; a level begins at its cut point."""
+    """Returns the confidence as a key of `TEXTS` and as a figure; a level includes its lower bound."""
     figure = round(confidence, 2)
     return next(word for cut, word in CONFIDENCE_LEVELS if figure >= cut), f"{figure:.2f}"
 
 
 def render_header(info: IndexInfo, language: Language) -> str:
     """Returns the page's head: its name, what it does, and how much it searches."""
-    unread = f" · {say(language, 'unread_files', count=info.unread)}" if info.unread else ""
+    unread = f" · {translate(language, 'unread_files', count=info.unread)}" if info.unread else ""
     return (
-        f'<header class="epiqa-header"><h1>EpiQA</h1><p>{say(language, "tagline")} '
-        f"<strong>{say(language, 'documents', count=info.documents)}</strong>{unread}</p></header>"
+        f'<header class="epiqa-header"><h1>EpiQA</h1><p>{translate(language, "tagline")} '
+        f"<strong>{translate(language, 'documents', count=info.documents)}</strong>{unread}</p></header>"
     )
 
 
 def render_turn(turn: Turn, number: int, language: Language) -> str:
-    """Returns the reply to a question; `number` is the turn's place in the conversation.
+    """Returns the reply to a question; `number` is the turn's index in the conversation.
 
-    An unanswered question gets excerpts of the nearest passages, and of its candidates none but the best, and that
-    only if it is likely enough: they were held back because they are probably wrong.
+    An unanswered question gets excerpts of the nearest passages. Of its candidates, which are probably wrong, only
+    the best is shown, folded, and only if it is likely enough.
     """
     if turn.answer is None:
-        reply = f'<p class="epiqa-error" role="alert">{text(turn.error)}</p>'
+        reply = alert(turn.error)
         return f'<section class="epiqa-answer" data-state="error">{reply}</section>'
     parts = _Reply(turn, turn.answer, number, language)
     if turn.answer.is_answered:
@@ -66,7 +46,7 @@ def render_turn(turn: Turn, number: int, language: Language) -> str:
 
 
 class _Reply:
-    """The reply of one turn: its parts name their places by number, which is counted over all of them."""
+    """The reply of one turn. Its sources are numbered in the order of `Turn.sources`."""
 
     def __init__(self, turn: Turn, answer: Answer, number: int, language: Language) -> None:
         self.turn, self.answer, self.number, self.language = turn, answer, number, language
@@ -74,7 +54,7 @@ class _Reply:
     def answered(self) -> str:
         answer = self.answer
         shown, folded = answer.citations[:CITATIONS_SHOWN], answer.citations[CITATIONS_SHOWN:]
-        parts = [f'<p class="epiqa-text" dir="auto">{text(answer.text)}</p>', self._confidence()]
+        parts = [f'<p class="epiqa-text" dir="auto">{escape(answer.text)}</p>', self._confidence()]
         if folded:
             parts.append(f'<p class="epiqa-places">{self._say("places", count=len(answer.citations))}</p>')
         parts += self._citations(shown, 0)
@@ -95,22 +75,22 @@ class _Reply:
         nearest = f" {self._say('nearest')}" if answer.passages else ""
         parts = [f'<p class="epiqa-text">{self._say("no_answer")}</p>', f"<p>{searched}{nearest}</p>"]
         for place, passage in enumerate(answer.passages):
-            parts.append(self._figure(f"{text(passage.quote)} …", passage, place))
+            parts.append(self._figure(f"{escape(passage.quote)} …", passage, place))
         if held_back(answer):
             parts.append(fold(self._say("held_back"), self._candidates(0, 1, len(answer.passages))))
         return "".join([*parts, self._verdict()])
 
     def _unread(self) -> str:
-        """Returns the first of the files that could not be read, for a sentence."""
+        """Returns the first unreadable files in parentheses."""
         files = self.turn.unread_files
         return f" ({', '.join(files)}{', …' if self.turn.unread > len(files) else ''})" if files else ""
 
     def _say(self, key: str, **values: object) -> str:
-        return text(say(self.language, key, **values))
+        return translate_html(self.language, key, **values)
 
     def _confidence(self) -> str:
         words, figure = describe_confidence(self.answer.confidence)
-        said = self._say("confidence", words=say(self.language, words), figure=figure)
+        said = self._say("confidence", words=translate(self.language, words), figure=figure)
         meaning = self._say("meaning", percent=round(self.answer.confidence * 100))
         return f'<p class="epiqa-confidence"><strong>{said}</strong> <span>{meaning}</span></p>'
 
@@ -118,7 +98,7 @@ class _Reply:
         return [self._citation(citation, place) for place, citation in enumerate(citations, start=first)]
 
     def _candidates(self, begin: int, end: int | None, place: int) -> list[str]:
-        """Returns some of the candidates; `place` is the number of their first citation."""
+        """Returns the candidates from `begin` to `end`; `place` is the number of their first citation."""
         candidates = self.answer.candidates
         parts: list[str] = []
         for candidate in candidates[begin:end]:
@@ -130,17 +110,17 @@ class _Reply:
     def _candidate(self, candidate: Candidate) -> str:
         words, figure = describe_confidence(candidate.confidence)
         return (
-            f'<p class="epiqa-candidate"><span dir="auto">{text(candidate.text)}</span> '
-            f'<span class="epiqa-figure">{text(say(self.language, words))}, {figure}</span></p>'
+            f'<p class="epiqa-candidate"><span dir="auto">{escape(candidate.text)}</span> '
+            f'<span class="epiqa-figure">{translate_html(self.language, words)}, {figure}</span></p>'
         )
 
     def _citation(self, citation: Citation, place: int) -> str:
-        sentence = f"{text(citation.before)}<mark>{text(citation.quote)}</mark>{text(citation.after)}"
+        sentence = f"{escape(citation.before)}<mark>{escape(citation.quote)}</mark>{escape(citation.after)}"
         return self._figure(sentence, citation, place)
 
     def _figure(self, quoted: str, source: Citation | Passage, place: int) -> str:
-        """Returns `quoted`, which is HTML, above its source, a button that opens it."""
-        title = f'<cite dir="auto">{text(source.title)}</cite>'
+        """Returns `quoted`, which is HTML, above a button that opens its source."""
+        title = f'<cite dir="auto">{escape(source.title)}</cite>'
         opens = self._say("show_in_document", title=source.title)
         return (
             f'<figure class="epiqa-citation"><blockquote dir="auto">{quoted}</blockquote><figcaption>'
@@ -172,13 +152,13 @@ class _Reply:
 
 
 def render_place(place: Citation | Passage, language: Language) -> str:
-    """Returns date, page, section and path of a place, as far as it has them."""
+    """Returns the date, page, section and path of a source, as far as known."""
     parts = []
     if place.date is not None:
-        parts.append(f'<span class="epiqa-date">{text(place.date.written)}</span>')
+        parts.append(f'<span class="epiqa-date">{escape(place.date.written)}</span>')
     if place.page is not None:
-        parts.append(f"<span>{text(say(language, 'page', number=place.page))}</span>")
+        parts.append(f"<span>{translate_html(language, 'page', number=place.page)}</span>")
     if place.section is not None:
-        parts.append(f'<span class="epiqa-section" dir="auto">{text(place.section)}</span>')
-    parts.append(f'<span class="epiqa-path">{text(place.path)}</span>')
+        parts.append(f'<span class="epiqa-section" dir="auto">{escape(place.section)}</span>')
+    parts.append(f'<span class="epiqa-path">{escape(place.path)}</span>')
     return f'<span class="epiqa-place">{"".join(parts)}</span>'

@@ -1,13 +1,13 @@
-"""A citation as text, Markdown and BibTeX, to be pasted elsewhere: pure functions, tested by their exact output."""
+"""A citation as text, Markdown and BibTeX for the clipboard: pure functions, tested by their exact output."""
 
 from __future__ import annotations
 
 import re
 
 from epiqa.types import Citation
-from epiqa.web.texts import Language, say
+from epiqa.web.texts import Language, translate
 
-# What Markdown takes for markup anywhere in a line, and what it takes for it at the beginning of one.
+# Markdown's markup anywhere in a line, and at its beginning.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#!])")
 _LINE_MARKUP = re.compile(r"^(\s*\d*)([-+=.)])", re.MULTILINE)
 _TEX = {
@@ -32,7 +32,7 @@ def as_markdown(citation: Citation, confidence: float, language: Language) -> st
 
 
 def as_bibtex(citation: Citation) -> str:
-    """Returns an entry of the document, with the quote and its place as the note."""
+    """Returns a BibTeX entry for the document, with the quote and its offsets as the note."""
     date = citation.date
     fields = {"title": f"{{{_tex(citation.title)}}}"}
     if date is not None and date.year is not None:
@@ -52,7 +52,7 @@ def as_bibtex(citation: Citation) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Returns a text as Markdown that shows it to the letter."""
+    """Escapes a text so that Markdown shows it unchanged."""
     return _LINE_MARKUP.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", text))
 
 
@@ -65,7 +65,7 @@ def _source(citation: Citation, language: Language) -> str:
     if citation.date is not None:
         parts.append(citation.date.written)
     if citation.page is not None:
-        parts.append(say(language, "page", number=citation.page))
+        parts.append(translate(language, "page", number=citation.page))
     if citation.section:
         parts.append(citation.section)
     return ", ".join([*parts, citation.path])

@@ -1,32 +1,32 @@
-"""The lists of judged questions and of those without an answer as HTML: pure functions, tested by exact output."""
+"""The lists of judged and of unanswered questions as HTML: pure functions, tested by their exact output."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from epiqa.web.services.feedback import Judged, Unanswered
-from epiqa.web.texts import Language, say
-from epiqa.web.views.answers import button, text
+from epiqa.web.texts import Language
+from epiqa.web.views.html import button, escape, translate_html
 
 SHOWN = 200
 
 
 def render_judged(judged: Sequence[Judged], language: Language) -> str:
-    """Returns the judged questions with what is right, or wrong."""
+    """Returns the judged questions, each with its right or wrong answer."""
     items = [
-        f'<li><p class="epiqa-asked" dir="auto">{text(each.question)}</p><p>{_gold(each, language)} '
-        f'<span class="epiqa-path">{text(each.path)}</span></p>{_buttons(each.question, language)}</li>'
+        f'<li><p class="epiqa-asked" dir="auto">{escape(each.question)}</p><p>{_gold(each, language)} '
+        f'<span class="epiqa-path">{escape(each.path)}</span></p>{_buttons(each.question, language)}</li>'
         for each in judged[:SHOWN]
     ]
     return _list("judged", items, language)
 
 
 def render_unanswered(unanswered: Sequence[Unanswered], language: Language) -> str:
-    """Returns the questions that found no answer, with how often and when last."""
+    """Returns the unanswered questions, each with how often and when it was last asked."""
     items = [
-        f'<li><p class="epiqa-asked" dir="auto">{text(each.question)}</p>'
-        f'<p>{text(say(language, "times", count=each.times))}, <time datetime="{text(each.last)}">'
-        f"{text(each.last[:10])}</time></p>{_buttons(each.question, language)}</li>"
+        f'<li><p class="epiqa-asked" dir="auto">{escape(each.question)}</p>'
+        f'<p>{translate_html(language, "times", count=each.times)}, <time datetime="{escape(each.last)}">'
+        f"{escape(each.last[:10])}</time></p>{_buttons(each.question, language)}</li>"
         for each in unanswered[:SHOWN]
     ]
     return _list("unanswered", items, language)
@@ -34,21 +34,21 @@ def render_unanswered(unanswered: Sequence[Unanswered], language: Language) -> s
 
 def _gold(judged: Judged, language: Language) -> str:
     if judged.is_wrong and not judged.answer:
-        return text(say(language, "gold_missing"))
+        return translate_html(language, "gold_missing")
     if judged.is_wrong:
-        return text(say(language, "gold_wrong", answer=judged.answer))
+        return translate_html(language, "gold_wrong", answer=judged.answer)
     if judged.answer is None:
-        return text(say(language, "gold_impossible"))
-    return f'<mark dir="auto">{text(judged.answer)}</mark>'
+        return translate_html(language, "gold_impossible")
+    return f'<mark dir="auto">{escape(judged.answer)}</mark>'
 
 
 def _buttons(question: str, language: Language) -> str:
-    again = button(text(say(language, "ask_again")), action="again", question=question)
-    return f"<p>{again} {button(text(say(language, 'forget')), action='forget', question=question)}</p>"
+    again = button(translate_html(language, "ask_again"), action="again", question=question)
+    return f"<p>{again} {button(translate_html(language, 'forget'), action='forget', question=question)}</p>"
 
 
 def _list(key: str, items: Sequence[str], language: Language) -> str:
-    heading = f"<h2>{text(say(language, key))}</h2>"
+    heading = f"<h2>{translate_html(language, key)}</h2>"
     if not items:
-        return f'{heading}<p class="epiqa-empty">{text(say(language, f"{key}_none"))}</p>'
+        return f'{heading}<p class="epiqa-empty">{translate_html(language, f"{key}_none")}</p>'
     return f'{heading}<ul class="epiqa-questions">{"".join(items)}</ul>'

@@ -1,4 +1,4 @@
-"""Questions to begin with: those of the documents that ship with EpiQA, and titles that are questions."""
+"""Example questions: those of the documents that ship with EpiQA, and titles that are questions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import PurePath
 
 from epiqa.types import DocumentInfo
 
-# File name and question; a question is offered when its document is in the index. The last one has no
-# answer there, to show what that looks like.
+# File name and question; a question is offered if its document is in the index. The last one has no answer, to show
+# what that looks like.
 EXAMPLES = (
     ("002_4240fd80c429d22d.txt", "Who chaired the city headquarters meeting on February 2?"),
     ("002_4240fd80c429d22d.txt", "What has to be done in canteens and on public transport?"),
@@ -22,9 +22,9 @@ MAX_CHARACTERS = 90
 
 
 def offered_examples(documents: Sequence[DocumentInfo]) -> list[str]:
-    """Returns the questions to offer for an index, none where none can be had honestly.
+    """Returns the questions to offer for an index, at most `MAX_EXAMPLES`.
 
-    A document whose title is a question is about that question; from other titles no question is made up.
+    A title that is a question is offered as it is. No question is made up from other titles.
     """
     names = {PurePath(document.path).name for document in documents}
     shipped = [question for name, question in EXAMPLES if name in names]
