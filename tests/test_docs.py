@@ -102,9 +102,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 120
 
 
-def test_the_version_is_one() -> None:
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert re.findall(r'^version = "(.+)"$', project, re.MULTILINE) == [epiqa.__version__]
+def test_the_changelog_has_the_version() -> None:
     assert f"## {epiqa.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 

@@ -10,21 +10,49 @@ import epiqa.offline  # noqa: F401  (first of all)
 
 # isort: split
 from epiqa.assistant import EpiQA
-from epiqa.errors import EpiQAError
+from epiqa.errors import (
+    EpiQAError,
+    FilterError,
+    IndexUnavailableError,
+    IngestError,
+    ModelError,
+    QuestionError,
+)
 from epiqa.filters import Filter
-from epiqa.types import Answer, Candidate, Chunk, Citation, Document, Passage, Span
+from epiqa.types import (
+    Answer,
+    Candidate,
+    Chunking,
+    Citation,
+    DocumentInfo,
+    Embedder,
+    IndexInfo,
+    IndexReport,
+    Passage,
+    Reader,
+    Span,
+)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer",
     "Candidate",
-    "Chunk",
+    "Chunking",
     "Citation",
-    "Document",
+    "DocumentInfo",
+    "Embedder",
     "EpiQA",
     "EpiQAError",
     "Filter",
+    "FilterError",
+    "IndexInfo",
+    "IndexReport",
+    "IndexUnavailableError",
+    "IngestError",
+    "ModelError",
     "Passage",
+    "QuestionError",
+    "Reader",
     "Span",
 ]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from epiqa.errors import EpiQAError, FilterError, QuestionError
 from epiqa.filters import Filter
 from epiqa.ingest import normalise
-from epiqa.types import Embedder, Reader
+from epiqa.types import Embedder, Passage, Reader
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 AnyEmbedder: TypeAlias = Embedder | AnyPath | None
@@ -88,6 +88,14 @@ def check_instance(name: str, value: object, kind: type, how: str) -> None:
         raise EpiQAError(f"{name} is {shown(value)}, not a {kind.__name__}: give {how}")
 
 
+def check_passages(passages: Sequence[Passage]) -> list[Passage]:
+    """Returns passages as a list."""
+    listed = list(passages) if isinstance(passages, Sequence) else [passages]
+    for passage in listed:
+        check_instance("one of passages", passage, Passage, "what EpiQA.search returns")
+    return listed
+
+
 def check_text(name: str, value: str) -> str:
     """Returns a text."""
     if not isinstance(value, str):
@@ -115,7 +123,7 @@ def check_paths(name: str, value: AnyPath | Iterable[AnyPath]) -> list[AnyPath]:
     """Returns one path or several as a list."""
     if is_path(value):
         return [value]  # type: ignore[list-item]
-    if isinstance(value, (bytes, bytearray)) or not isinstance(value, Iterable):
+    if isinstance(value, (bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
         raise EpiQAError(f"{name} is {shown(value)}: give a path or a list of paths, each a str or a pathlib.Path")
     listed = list(value)
     for each in listed:

@@ -26,6 +26,7 @@ from epiqa.arguments import (
     check_filter,
     check_flag,
     check_instance,
+    check_passages,
     check_path,
     check_probability,
     check_question,
@@ -70,10 +71,10 @@ class EpiQA:
     def __init__(
         self,
         live: LiveIndex,
-        *,
+        *more: object,
         reader: Reader | str | None = None,
     ) -> None:
-        if not isinstance(live, LiveIndex):
+        if more or not isinstance(live, LiveIndex):
             raise EpiQAError(
                 f"EpiQA({shown(live)}, …) opens nothing: call EpiQA.open(index), or EpiQA.build(paths, index=…)"
             )
@@ -143,10 +144,11 @@ class EpiQA:
         With `is_pinned` it stays with the generation that is live now, as a measurement should.
         Raises IndexMissingError, IndexDamagedError, or EmbedderMismatchError.
         """
+        reader = check_reader(reader)
         live = LiveIndex(
             check_path("index", index), check_embedder(embedder), is_pinned=check_flag("is_pinned", is_pinned)
         )
-        qa = cls(live, reader=check_reader(reader))
+        qa = cls(live, reader=reader)
         if embedder is not None:
             _ = qa.embedder
         live.read_calibration()  # a bad one is better found now than at the first question
@@ -280,10 +282,7 @@ class EpiQA:
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Span]:
         """Returns the reader's spans without deciding between them: what a calibration is fitted on."""
-        listed = list(passages) if isinstance(passages, Iterable) else [passages]
-        for passage in listed:
-            check_instance("one of passages", passage, Passage, "what EpiQA.search returns")
-        return self.reader.read(check_question(question), listed)
+        return self.reader.read(check_question(question), check_passages(passages))
 
 
 def _retrieval(method: Method, rewrite: bool, within: Filter) -> Retrieval:

@@ -2,7 +2,7 @@
 
     EpiQAError                     exit code 2: the call or its input was wrong
     ├── QuestionError              a question that cannot be asked (empty, too long)
-    ├── FilterError                a filter that is none, or that no document meets
+    ├── FilterError                an invalid filter, or one that no document meets
     ├── IngestError                a file that cannot be read as a document
     ├── QuestionSetError           a question set that cannot be evaluated
     ├── ModelError                 a model that is missing, altered, unsafe or unfit
@@ -18,6 +18,8 @@ translated where they enter; one that reaches the user as a stack trace is a bug
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 
 class EpiQAError(Exception):
@@ -45,6 +47,9 @@ class IngestError(EpiQAError):
         self.path = path
         self.reason = reason
         self.may_pass = may_pass
+
+    def __reduce__(self) -> tuple[partial[IngestError], tuple[str, str]]:
+        return partial(IngestError, may_pass=self.may_pass), (self.path, self.reason)
 
 
 class QuestionSetError(EpiQAError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from epiqa.errors import FilterError
@@ -27,7 +30,8 @@ class Filter:
     "12-20" to "01-10" is over the turn of the year. A document without a date is left out by either, one whose date
     has no year by a bound that has one.
 
-    Raises FilterError when a day is none, the first comes after the last, or a name is none.
+    One name may also be given as a str, several as any sequence, a day as a `datetime.date`. Raises FilterError for
+    an invalid date or name, or when the first day comes after the last.
     """
 
     documents: tuple[str, ...] = ()
@@ -36,9 +40,10 @@ class Filter:
     until: str | None = None
 
     def __post_init__(self) -> None:
-        for given in (self.documents, self.paths):
-            if isinstance(given, str):  # else its letters would be taken for names
-                raise FilterError(f"{given!r} is one name, not a tuple of names: give ({given!r},)")
+        for name in ("documents", "paths"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name in ("since", "until"):
+            object.__setattr__(self, name, _bound(name, getattr(self, name)))
         for pattern in self.paths:
             if len(pattern) > _LONGEST_PATH:
                 raise FilterError(
@@ -81,7 +86,25 @@ class Filter:
         return " ".join(parts)
 
 
-EVERYTHING = Filter()
+def _names(argument: str, given: object) -> tuple[str, ...]:
+    """Returns names or patterns as a tuple; one alone is taken for a tuple of it."""
+    names = (given,) if isinstance(given, (str, os.PathLike)) else given
+    if isinstance(names, (bytes, dict)) or not isinstance(names, Iterable):
+        raise FilterError(f"{argument} is {given!r}: give a name or a tuple of names, each a str")
+    listed = [os.fspath(name) if isinstance(name, os.PathLike) else name for name in names]
+    wrong = [name for name in listed if not isinstance(name, str)]
+    if wrong:
+        raise FilterError(f"{argument} holds {wrong[0]!r}, which is not a str: give names as texts")
+    return tuple(listed)
+
+
+def _bound(argument: str, given: object) -> str | None:
+    """Returns a day as text."""
+    if isinstance(given, datetime.date):  # a datetime is one, too
+        return f"{given:%Y-%m-%d}"
+    if given is not None and not isinstance(given, str):
+        raise FilterError(f"{argument} is {given!r}: give a day as 2022-02-03, 2022-02, 2022 or 02-03, or a date")
+    return given
 
 
 def _day(text: str, *, is_last: bool) -> Day:
@@ -95,8 +118,14 @@ def _day(text: str, *, is_last: bool) -> Day:
             day = int(match[3] or match[5] or (length if is_last else 1))
             if 1 <= day <= length:
                 return year, month, day
-    raise FilterError(f"{text!r} is no day: give one as 2022-02-03, 2022-02, 2022, or 02-03 for any year")
+    argument = "until" if is_last else "since"
+    raise FilterError(
+        f"{argument} is {text!r}, not a day: give one as 2022-02-03, 2022-02, 2022, or 02-03 of any year"
+    )
 
 
 def _is_leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+EVERYTHING = Filter()

@@ -86,6 +86,11 @@ class Chunking:
     with_title: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("min_words", "max_words"):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
+                raise EpiQAError(f"{name} is {getattr(self, name)!r}: give a whole number of words")
+        if not isinstance(self.with_title, bool):
+            raise EpiQAError(f"with_title is {self.with_title!r}: it must be True or False")
         if not MIN_CHUNK_WORDS <= self.min_words <= self.max_words <= MAX_CHUNK_WORDS:
             raise EpiQAError(
                 f"chunks of {self.min_words} to {self.max_words} words cannot be made: give two numbers from"

@@ -299,8 +299,8 @@ def test_an_unanswered_question_counts_the_documents_that_were_searched(run: Run
         (["--document", "a\x1b[31m"], "there is no document 'a\\x1b[31m' in the index"),
         (["--path", "my reports/*"], "no document meets --path 'my reports/*': see epiqa documents list for paths"),
         (["--since", "2023"], "no document meets --since 2023: see epiqa documents list"),
-        (["--since", "yesterday"], "'yesterday' is no day: give one as 2022-02-03, 2022-02, 2022, or 02-03"),
-        (["--until", "2022-02-30"], "'2022-02-30' is no day"),
+        (["--since", "yesterday"], "since is 'yesterday', not a day: give one as 2022-02-03"),
+        (["--until", "2022-02-30"], "until is '2022-02-30', not a day"),
         (["--since", "2022-05", "--until", "2022-04"], "since 2022-05 is after until 2022-04: exchange them"),
     ],
 )
@@ -321,7 +321,7 @@ def test_ask_with_a_wrong_filter_exits_2(run: Run, seeds_index: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "options", "message"),
     [
-        ("Masks?", ["--since", "yesterday"], "'yesterday' is no day"),
+        ("Masks?", ["--since", "yesterday"], "since is 'yesterday', not a day"),
         ("Masks?", ["--since", "2023"], "no document meets --since 2023"),
         (" ", [], "the question is empty"),
     ],

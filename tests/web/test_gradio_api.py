@@ -121,7 +121,7 @@ def test_an_error_is_returned_with_its_reason(http: httpx.Client, document: dict
     schemas = document["components"]["schemas"]
     for name, parameters, said in (
         ("ask", {"question": " "}, "question is empty"),
-        ("ask", {"question": "When?", "since": "x"}, "'x' is no day"),
+        ("ask", {"question": "When?", "since": "x"}, "since is 'x', not a day"),
         ("document_text", {"document_id": "x"}, "there is no document 'x'"),
         ("remove", {"document_id": "x"}, "there is no document 'x'"),
     ):

@@ -196,7 +196,7 @@ def test_programs_find_the_functions_by_name_with_their_schema(address: str) -> 
     assert [row["pages"] for row in client.predict(api_name="/documents")] == [0, 0, 0]
     with pytest.raises(gradio_client.exceptions.AppError, match="question is empty"):
         client.predict(" ", api_name="/ask")
-    with pytest.raises(gradio_client.exceptions.AppError, match="'x' is no day"):
+    with pytest.raises(gradio_client.exceptions.AppError, match="since is 'x', not a day"):
         client.predict("When?", None, "x", api_name="/ask")
     with pytest.raises(gradio_client.exceptions.AppError, match="there is no document 'x'"):
         client.predict("x", api_name="/document_text")
