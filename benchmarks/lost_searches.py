@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Literal
 
 from epiqa.search.query_expansion import search_terms
-from epiqa.search.retriever import DEPTH, LEXICAL_WEIGHT, Scores, best_first, fetch_best, weighted_sum
+from epiqa.search.retriever import DEPTH, Scores, best_first, fetch_best, lexical_weight, weighted_sum
 from epiqa.store.protocol import ChunkId, IndexReader, QueryTerm
 from epiqa.text.sentences import STOPWORDS
 from epiqa.types import Embedder, Passage
@@ -43,7 +43,7 @@ def search(question: str, index: IndexReader, embedder: Embedder, *, top_k: int,
         shares = (NORMALISED_DENSE_SHARE, 1 - NORMALISED_DENSE_SHARE)
         scores = weighted_sum(normalised(dense), normalised(lexical), shares, depth=depth)
     elif way == "fused, RM3":
-        scores = weighted_sum(dense, lexical, (1.0, LEXICAL_WEIGHT), depth=depth)
+        scores = weighted_sum(dense, lexical, (1.0, lexical_weight(terms)), depth=depth)
     else:
         scores = dict(lexical)
     return fetch_best(index, top_k, scores, dense=dense, lexical=lexical, fused=scores)

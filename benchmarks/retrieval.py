@@ -3,6 +3,8 @@
     python benchmarks/retrieval.py seeds
     python benchmarks/retrieval.py squad --data FOLDER      # of reader/: train.json.gz and squad2-dev.json.gz
     python benchmarks/retrieval.py medquad --data FOLDER    # in BEIR's form
+    python benchmarks/retrieval.py doc2dial --data FOLDER   # of office/: doc2dial-train and -dev
+    python benchmarks/retrieval.py doc2dial-long --data FOLDER
     python benchmarks/retrieval.py … --cuts                 # other chunks, too: an index for each
 
 Figures, for each way: the share of questions for which one of the first 1, 5, 20 passages holds the answer (seeds,
@@ -27,10 +29,12 @@ from typing import Any
 
 import lost_searches
 import record
+from epiqa.arguments import MAX_QUESTION_CHARACTERS
 from epiqa.assistant import EpiQA
 from epiqa.evaluation import metrics
 from epiqa.evaluation.questions import QuestionSet, RetrievalSet, read_questions, squad_questions
 from epiqa.evaluation.run import holds_answer
+from epiqa.ingest import make_document, normalise
 from epiqa.store.opening import open_reader
 from epiqa.sync.operations import add_documents, add_paths
 from epiqa.sync.options import UpdateOptions
@@ -39,6 +43,7 @@ from epiqa.types import DEFAULT_CHUNKING, Chunking, Document, Passage
 CUTOFFS = (1, 5, 20)
 ROOT = Path(__file__).parent.parent
 RERANKED_QUESTIONS = 200
+LONG_WORDS = 30
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "lexical (BM25), the question's words alone": {"method": "lexical", "rewrite": False},
@@ -116,12 +121,47 @@ def read_corpus(name: str, data: Path | None) -> Corpus:
         queries = read_questions(data)
         assert isinstance(queries, RetrievalSet)
         return Corpus(queries.documents, (), documents_found(queries))
+    if name.startswith("doc2dial"):
+        return read_doc2dial(data, is_long=name.endswith("long"))
     training = json.loads(gzip.decompress((data / "train.json.gz").read_bytes()))
     training["data"] = [a for a in training["data"] if a["source"] in ("squad1.1", "squadv2.0")]
     dev = read_questions(data / "squad2-dev.json.gz")
     assert isinstance(dev, QuestionSet)
     others = squad_questions(training, Path("train.json")).documents
     return Corpus((*dev.documents, *others), (), answers_found(dev))
+
+
+def read_doc2dial(data: Path, *, is_long: bool) -> Corpus:
+    """Returns the offices' pages of both parts with the dev part's questions: found is a passage of the answer.
+
+    They are those that stand alone; or long ones, of 30 words or more: a question behind the three turns before it.
+    """
+    documents: list[Document] = []
+    questions: list[tuple[str, Hits]] = []
+    for part in ("train", "dev"):
+        articles = json.loads(gzip.decompress((data / f"doc2dial-{part}.json.gz").read_bytes()))["data"]
+        for article, paragraph in ((a, p) for a in articles for p in a["paragraphs"]):
+            path = f"{part}-{len(documents)}.txt"
+            text, title = normalise(paragraph["context"]), normalise(article["title"])
+            documents.append(make_document(text, path=path, location=f"/{path}", title=title))
+            for qa in paragraph["qas"] if part == "dev" else ():
+                turns = [turn if isinstance(turn, str) else turn["text"] for turn in qa["history"][:3]]
+                question = " ".join([*reversed(turns), qa["question"]])[:MAX_QUESTION_CHARACTERS]
+                if qa["answers"] and (len(question.split()) >= LONG_WORDS if is_long else qa["stands_alone"]):
+                    gold = qa["answers"][0]
+                    span = (path, gold["answer_start"], gold["answer_start"] + len(gold["text"]))
+                    questions.append((question if is_long else qa["question"], overlapping(*span)))
+    return Corpus(tuple(documents), (), questions)
+
+
+def overlapping(path: str, start: int, end: int) -> Hits:
+    """Returns what takes the recalls of passages that overlap a place."""
+
+    def hits(passages: Sequence[Passage]) -> list[float]:
+        found = [p.path == path and p.start < end and p.end > start for p in passages]
+        return [float(any(found[:k])) for k in CUTOFFS]
+
+    return hits
 
 
 def index(corpus: Corpus, directory: Path, chunking: Chunking) -> EpiQA:
@@ -150,7 +190,7 @@ def recalls_of(search: Search, questions: Sequence[tuple[str, Hits]], name: str)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("corpus", choices=["seeds", "squad", "medquad"])
+    parser.add_argument("corpus", choices=["seeds", "squad", "medquad", "doc2dial", "doc2dial-long"])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--cuts", action="store_true", help="other chunks, too")
     parser.add_argument("--work", type=Path, default=Path("build/retrieval"), help="for the indexes")

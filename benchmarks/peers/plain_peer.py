@@ -73,8 +73,11 @@ class Plain:
         given: list[tuple[float, Found, dict[str, Any]]] = []
         held_back: list[tuple[float, Found, dict[str, Any]]] = []
         for found, ranked in zip(passages, answers, strict=True):
-            best = next(answer for answer in ranked if answer["answer"])
-            (given if best is ranked[0] else held_back).append((best["score"], found, best))
+            best = next((answer for answer in ranked if answer["answer"]), None)
+            if best is not None:  # else both are "no answer"
+                (given if best is ranked[0] else held_back).append((best["score"], found, best))
+        if not given and not held_back:
+            return Reply(text=None, best="", score=0.0)
         if not given:
             score, _, answer = max(held_back, key=lambda row: row[0])
             return Reply(text=None, best=answer["answer"], score=score)

@@ -93,7 +93,7 @@ class Chunking:
             raise EpiQAError(f"with_title is {self.with_title!r}: it must be True or False")
         if not MIN_CHUNK_WORDS <= self.min_words <= self.max_words <= MAX_CHUNK_WORDS:
             raise EpiQAError(
-                f"chunks of {self.min_words} to {self.max_words} words cannot be made: give two numbers from"
+                f"min_words is {self.min_words} and max_words {self.max_words}: chunks need two numbers from"
                 f" {MIN_CHUNK_WORDS} to {MAX_CHUNK_WORDS}, the lower first"
             )
 

@@ -13,12 +13,15 @@ from epiqa.filters import Filter
 from epiqa.search.retriever import (
     LEXICAL_WEIGHT,
     Method,
+    lexical_weight,
     reciprocal_rank_fusion,
     weighted_sum,
 )
+from epiqa.store.protocol import QueryTerm
 from epiqa.sync.operations import add_documents
 from epiqa.sync.options import UpdateOptions
-from fakes import KeywordReader, WordEmbedder, make_document
+from epiqa.text.sentences import content_words
+from fakes import KeywordReader, WordEmbedder, make_document, query_terms
 
 METHODS: tuple[Method, ...] = ("fused", "rrf", "dense", "lexical")
 TEXTS = {
@@ -74,6 +77,25 @@ def test_fused_search_is_the_weighted_sum_of_both(qa: EpiQA) -> None:
     assert searched["rrf"] == pytest.approx(
         {"hospital.txt": 2 / 61, "canteen.txt": 1 / 62, "masks.txt": 1 / 62 + 1 / 63}
     )
+
+
+def test_words_beyond_the_eighth_do_not_add_to_the_weight_of_words() -> None:
+    few, many = query_terms(*"abcdefgh"), query_terms(*"abcdefghijklmnop")
+    variants = [QueryTerm(f"{n}", ("a",)) for n in range(20)]
+    assert lexical_weight([]) == lexical_weight(few[:1]) == lexical_weight([*few, *variants]) == LEXICAL_WEIGHT
+    assert lexical_weight([*many, *variants]) == LEXICAL_WEIGHT / 2
+
+
+def test_a_long_question_is_not_drowned_in_words(tmp_path: Path) -> None:
+    filler = "well you see I was told last winter by several people who live near here that perhaps someone knows"
+    texts = {"right.txt": "Masks are worn.", "wrong.txt": f"{filler} nothing of it.", "z.txt": "Rain fell."}
+    qa = build(tmp_path, texts)
+    dense = {p.path: p.dense for p in qa.search(filler, method="dense")}
+    for passage in qa.search(filler):
+        assert passage.lexical is None or passage.fused is not None
+        words = len(content_words(filler))
+        expected = (dense[passage.path] or 0) + LEXICAL_WEIGHT * 8 / words * (passage.lexical or 0)
+        assert passage.score == pytest.approx(expected, abs=1e-5)
 
 
 def test_each_method_orders_by_its_own_score(qa: EpiQA) -> None:

@@ -14,15 +14,17 @@ from typing import Literal
 from epiqa.errors import FilterError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.search.query_expansion import search_terms
-from epiqa.store.protocol import ChunkId, IndexReader
+from epiqa.store.protocol import ChunkId, IndexReader, QueryTerm
 from epiqa.types import Embedder, Passage
 
 Method = Literal["fused", "rrf", "dense", "lexical"]
 
 Scores = Mapping[ChunkId, float]
 
-# Of BM25, against a cosine. BM25 grows with the number of words that match, and so says how much to trust it.
+# Of BM25, against a cosine. BM25 grows with the number of words that match, and so says how much to trust it. But
+# the more words a question has, the more of them match by chance: beyond eight, it counts as if it had eight.
 LEXICAL_WEIGHT = 0.04
+COUNTED_WORDS = 8
 RRF_K = 60
 # Each search returns this many for fusion, or top_k if that is more.
 DEPTH = 100
@@ -76,17 +78,25 @@ def retrieve(
     depth = max(top_k, DEPTH)
     dense: Scores = {}
     lexical: Scores = {}
+    terms: list[QueryTerm] = []
     if how.method != "lexical":
         dense = dict(index.search_vector(embedder.encode([question])[0], depth, how.within))
     if how.method != "dense":
-        lexical = dict(index.search_words(search_terms(question, index, rewrite=how.rewrite), depth, how.within))
+        terms = search_terms(question, index, rewrite=how.rewrite)
+        lexical = dict(index.search_words(terms, depth, how.within))
     fused: Scores = {}
     if how.method == "fused":
-        fused = weighted_sum(dense, lexical, (1.0, LEXICAL_WEIGHT), depth=depth)
+        fused = weighted_sum(dense, lexical, (1.0, lexical_weight(terms)), depth=depth)
     elif how.method == "rrf":
         fused = reciprocal_rank_fusion([dense, lexical])
     scores = {"dense": dense, "lexical": lexical}.get(how.method, fused)
     return fetch_best(index, top_k, scores, dense=dense, lexical=lexical, fused=fused)
+
+
+def lexical_weight(terms: Sequence[QueryTerm]) -> float:
+    """Returns the weight of the BM25 score of a question's terms against a cosine."""
+    words = sum(term.variant_of is None for term in terms)
+    return LEXICAL_WEIGHT * min(1.0, COUNTED_WORDS / max(words, 1))
 
 
 def fetch_best(
