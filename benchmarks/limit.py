@@ -45,8 +45,9 @@ import record
 from epiqa.assistant import TOP_K
 from epiqa.models import ROOT as MODELS
 from epiqa.models import onnx_runtime
+from epiqa.models.cascade import ReaderCascade
 from epiqa.models.embedder import load_embedder
-from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from epiqa.search.query_expansion import search_terms
 from epiqa.search.retriever import DEPTH, retrieve
 from epiqa.store.embedded import EmbeddedReader, catalogue, generations, inverted_index
@@ -329,7 +330,7 @@ def main() -> None:
     directory = kept_index(medquad)
     best = peak()  # before the readers, which are opened in threads
     reader = load_reader()
-    assert isinstance(reader, SecondLook)
+    assert isinstance(reader, ReaderCascade)
     setting = Setting(EmbeddedReader.open(directory), directory, load_embedder(), reader.first, reader.second)
     questions = random.Random(SEED).sample(list(medquad.queries.values()), arguments.questions)
     rows = measure(setting, questions, best)

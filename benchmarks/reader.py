@@ -30,7 +30,8 @@ from epiqa.assistant import EpiQA
 from epiqa.evaluation import Mode, evaluate
 from epiqa.evaluation.questions import squad_questions
 from epiqa.models import onnx_runtime
-from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models.cascade import ReaderCascade
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from epiqa.sync.operations import add_documents
 from epiqa.types import Document, Passage, Reader
 
@@ -58,7 +59,7 @@ def given(data: Path) -> dict[str, Any]:
 
 
 def fp32(data: Path) -> dict[str, Any]:
-    whole = SecondLook(load_reader(str(FP32 / SMALL)), load_reader(str(FP32 / LARGE)))
+    whole = ReaderCascade(load_reader(str(FP32 / SMALL)), load_reader(str(FP32 / LARGE)))
     with sampled(data / "squad2-dev.json.gz", FP32_QUESTIONS) as path:
         return {
             "fp32": evaluate(path, mode="reader", reader=whole).measures,
@@ -102,7 +103,7 @@ def passage(reader_tokens: int) -> Passage:
 def speed(data: Path) -> dict[str, Any]:
     passages = [passage(PASSAGE_TOKENS)] * PASSAGES
     both = load_reader()
-    assert isinstance(both, SecondLook)
+    assert isinstance(both, ReaderCascade)
     readers: dict[str, Reader] = {"small": both.first, "large": both.second}
     figures: dict[str, Any] = {"tokens": PASSAGE_TOKENS, "passages": PASSAGES}
     for name, reader in readers.items():

@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 import record
 from epiqa.models import ROOT as MODELS
 from epiqa.models import onnx_runtime
-from epiqa.models.reader import LARGE, SMALL, Logits, WindowReader
+from epiqa.models.reader import Logits, WindowReader
+from epiqa.models.reader_loading import LARGE, SMALL
 from epiqa.types import Passage, Span
 
 ROOT = Path(__file__).parent.parent

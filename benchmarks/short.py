@@ -22,8 +22,9 @@ from typing import Any
 
 import record
 from epiqa.assistant import EpiQA
+from epiqa.models.cascade import ReaderCascade
 from epiqa.models.embedder import load_embedder
-from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from reader import PASSAGE_TOKENS, PASSAGES, QUESTION, passage
 from seeds import QUESTIONS, ROOT, ask_in_a_fresh_process
 
@@ -50,7 +51,7 @@ def measure() -> dict[str, float]:
     embedder = load_embedder()
     figures = {}
     both = load_reader()
-    assert isinstance(both, SecondLook)
+    assert isinstance(both, ReaderCascade)
     for name, reader in ((SMALL, both.first), (LARGE, both.second)):
         read = partial(reader.read, QUESTION, passages)
         figures[f"{name}, {PASSAGES} passages, ms"] = median_ms(read)

@@ -26,8 +26,10 @@ from epiqa.evaluation.questions import RetrievalSet, read_questions
 from epiqa.filters import Filter
 from epiqa.ingest import read_document
 from epiqa.models import bundled_path, onnx_runtime
+from epiqa.models.cascade import ReaderCascade
 from epiqa.models.embedder import OnnxEmbedder
-from epiqa.models.reader import LARGE, SMALL, Logits, SecondLook, WindowReader
+from epiqa.models.reader import Logits, WindowReader
+from epiqa.models.reader_loading import LARGE, SMALL
 from epiqa.search.query_expansion import search_terms
 from epiqa.store.embedded import EmbeddedReader, generations, vector_index
 from epiqa.sync.operations import add_documents
@@ -140,9 +142,9 @@ class PlainReader(WindowReader):
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[SecondLook]:
+def plain() -> Iterator[ReaderCascade]:
     small, large = PlainReader(SMALL), PlainReader(LARGE)
-    yield SecondLook(small, large)
+    yield ReaderCascade(small, large)
     assert small.runs and large.runs
 
 
@@ -168,7 +170,7 @@ def check_alike(pairs: Sequence[tuple[Answer, Answer]], same: float = SAME) -> N
 
 
 def test_the_few_passages_that_are_read_side_by_side_give_the_answers_of_reading_all_in_one_batch(
-    corpus: Corpus, answers: dict[str, Answer], plain: SecondLook
+    corpus: Corpus, answers: dict[str, Answer], plain: ReaderCascade
 ) -> None:
     calibration = EpiQA.open(corpus.index, embedder=corpus.embedder).calibration
     pairs = []

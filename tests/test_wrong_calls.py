@@ -71,6 +71,7 @@ PARAMETERS: dict[str, set[str]] = {
     "min_words": set(),
     "max_words": set(),
     "live": set(),
+    "more": set(),
 }
 # What messages call a parameter, where it is not by its name.
 NAMED = {"live": "EpiQA.open", "query": "question"}

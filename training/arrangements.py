@@ -24,7 +24,8 @@ from typing import Any
 
 from calibrate import Retrieved, choose, cross_predict, figures, read_all, retrieve_all
 from epiqa.models import ROOT as MODELS
-from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
+from epiqa.models.cascade import ReaderCascade
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from epiqa.types import Passage, Reader, Span
 
 FIGURES = Path(__file__).with_name("arrangements.json")
@@ -88,7 +89,7 @@ def arrange(small: Reader, large: Reader) -> dict[str, Reader]:
     """Returns the arrangements by name."""
     return {
         **{
-            f"small {passages}, large {looks}": Fewer(SecondLook(small, large, passages=looks), passages)
+            f"small {passages}, large {looks}": Fewer(ReaderCascade(small, large, passages=looks), passages)
             for passages in reversed(PASSAGES)
             for looks in LOOKS
         },

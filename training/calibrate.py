@@ -44,7 +44,7 @@ from epiqa.evaluation import metrics
 from epiqa.evaluation.calibrate import Asked, fit_questions, judge
 from epiqa.evaluation.questions import QuestionSet, read_questions, squad_questions
 from epiqa.ingest import read_document
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import load_reader
 from epiqa.sync.operations import add_documents
 from epiqa.types import Passage, Reader
 from examples import WIKIPEDIA, is_held_out, read_articles

@@ -24,8 +24,8 @@ from arrangements import Remembered, measure
 from calibrate import Retrieved, retrieve_all
 from epiqa.evaluation.metrics import RIGHT_F1, best, f1_score
 from epiqa.models import ROOT as MODELS
-from epiqa.models.reader import LARGE, SMALL, SecondLook, load_reader
-from epiqa.search.reranker import best_margins
+from epiqa.models.cascade import ReaderCascade, best_margins
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from epiqa.types import Passage, Reader, Span
 
 FIGURES = Path(__file__).with_name("early.json")
@@ -82,7 +82,7 @@ def place(span: Span | None) -> tuple[str, int, int] | None:
 def stopped(asked: Sequence[Retrieved], first: int, margin: float, small: Reader, large: Reader) -> dict[str, Any]:
     """Returns all figures of one way to stop; an infinite margin never stops."""
     early = Early(small, first, margin)
-    found = measure(SecondLook(early, large), asked)
+    found = measure(ReaderCascade(early, large), asked)
     read = early.read_passages[: len(asked)]
     answerable = [count for count, question in zip(read, asked, strict=True) if question.kind == "answerable"]
     return {
@@ -99,11 +99,11 @@ def main() -> None:
     asked = retrieve_all(parser.parse_args().data)
     small, large = (Remembered(load_reader(str(MODELS / name))) for name in (SMALL, LARGE))
     everything = stopped(asked, max(FIRST), math.inf, small, large)
-    before = [best_span(SecondLook(small, large), question) for question in asked]
+    before = [best_span(ReaderCascade(small, large), question) for question in asked]
     found: dict[str, Any] = {"all": everything | {"questions": len(asked)}}
     for first in FIRST:
         for margin in MARGINS:
-            after = [best_span(SecondLook(Early(small, first, margin), large), question) for question in asked]
+            after = [best_span(ReaderCascade(Early(small, first, margin), large), question) for question in asked]
             name = f"first {first}, margin {margin:g}"
             found[name] = stopped(asked, first, margin, small, large) | changed(asked, before, after)
             FIGURES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

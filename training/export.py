@@ -42,7 +42,8 @@ from transformers import (
 
 import bert_graph
 from epiqa.models import onnx_runtime, sha256
-from epiqa.models.reader import LARGE, SMALL, STRIDE_TOKENS, WINDOW_TOKENS
+from epiqa.models.reader import STRIDE_TOKENS, WINDOW_TOKENS
+from epiqa.models.reader_loading import LARGE, SMALL
 
 MODELS = Path(__file__).parent.parent / "src" / "epiqa" / "models"
 OPSET = 17

@@ -21,14 +21,15 @@ from pathlib import Path
 from calibrate import Retrieved, retrieve_all
 from epiqa.assistant import TOP_K
 from epiqa.models import ROOT as MODELS
-from epiqa.models.reader import LARGE, RERANKED, RERANKED_TWICE, SMALL, load_reader
-from epiqa.search.reranker import READER_WEIGHT, PlaceOf, best_margins, reranked
+from epiqa.models.cascade import PassageKey, best_margins
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
+from epiqa.search.reranker import READER_WEIGHT, RERANKED, RERANKED_TWICE, reranked
 from epiqa.types import Passage
 
 FIGURES = Path(__file__).with_name("reranking.json")
 WEIGHTS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1, 1000.0)
 
-Margins = dict[PlaceOf, float]
+Margins = dict[PassageKey, float]
 Order = Callable[[Retrieved, Margins, Margins], list[Passage]]
 
 

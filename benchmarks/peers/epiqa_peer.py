@@ -11,7 +11,7 @@ from pathlib import Path
 from epiqa import EpiQA
 from epiqa.ingest import make_document
 from epiqa.models.embedder import load_embedder
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import load_reader
 from epiqa.sync.operations import add_documents
 from epiqa.sync.options import UpdateOptions
 from peers.peer import RECALL_K, TOP_K, Document, Found, Reply, main

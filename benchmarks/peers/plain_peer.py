@@ -77,7 +77,7 @@ class Plain:
             if best is not None:  # else both are "no answer"
                 (given if best is ranked[0] else held_back).append((best["score"], found, best))
         if not given and not held_back:
-            return Reply(text=None, best="", score=0.0)
+            return Reply(text=None, best=None, score=None)
         if not given:
             score, _, answer = max(held_back, key=lambda row: row[0])
             return Reply(text=None, best=answer["answer"], score=score)

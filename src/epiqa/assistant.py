@@ -39,7 +39,7 @@ from epiqa.errors import EpiQAError
 from epiqa.filters import EVERYTHING, Filter
 from epiqa.live_index import LiveIndex
 from epiqa.models.lazy import Lazy
-from epiqa.models.reader import RERANKED, rerank_by_reading
+from epiqa.search.reranker import RERANKED, rerank_by_reading
 from epiqa.search.retriever import Method, Retrieval, retrieve
 from epiqa.sync.operations import add_paths, remove_document
 from epiqa.sync.options import DEFAULT_OPTIONS, OnProgress, UpdateOptions

@@ -11,7 +11,7 @@ from epiqa.answering.calibration import Calibration, bundled_calibration
 from epiqa.arguments import AnyReader, check_question, check_reader, check_text
 from epiqa.errors import EpiQAError
 from epiqa.ingest import make_document, normalise
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import load_reader
 from epiqa.text.chunker import chunk
 from epiqa.types import Answer, Passage, Reader
 

@@ -20,7 +20,10 @@ from epiqa.errors import ModelError
 from epiqa.ingest import read_document
 from epiqa.models import onnx_runtime, read_bundled
 from epiqa.models import reader as readers
-from epiqa.models.reader import Logits, Run, SecondLook, WindowReader, decode, load_reader, rerank_by_reading
+from epiqa.models.cascade import ReaderCascade
+from epiqa.models.reader import Logits, Run, WindowReader, decode
+from epiqa.models.reader_loading import SMALL, load_reader
+from epiqa.search.reranker import RERANKED, rerank_by_reading
 from epiqa.types import Passage, Reader, Span
 from fakes import make_passage
 from paths import SEEDS
@@ -150,9 +153,9 @@ def test_spans_of_the_seeds_are_verbatim(reader: Reader) -> None:
 )
 def test_of_a_question_the_first_64_tokens_are_read(question: str) -> None:
     small = readers.WindowReader(
-        onnx_runtime.bundled_tokenizer(readers.SMALL), no_network, ["input_ids"], fingerprint="tiny"
+        onnx_runtime.bundled_tokenizer(SMALL), no_network, ["input_ids"], fingerprint="tiny"
     )
-    counter = onnx_runtime.bundled_tokenizer(readers.SMALL)
+    counter = onnx_runtime.bundled_tokenizer(SMALL)
     counter.no_truncation()
     for times in (1, 9, 28, 60, 85, 86, 300):
         asked = question * times
@@ -168,7 +171,7 @@ def no_network(inputs: onnx_runtime.Inputs) -> tuple[readers.Logits, readers.Log
 
 FORKED = """
 import os
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import SMALL, load_reader
 from fakes import make_passage
 
 def quote():
@@ -242,7 +245,7 @@ class Margins:
 )
 def test_a_second_look_is_taken_where_the_first_reader_found_most(texts: list[str], chosen: list[str]) -> None:
     first, second = Margins("first@1"), Margins("second@2")
-    both = SecondLook(first, second, passages=2)
+    both = ReaderCascade(first, second, passages=2)
     passages = [make_passage(text, start=10 * number) for number, text in enumerate(texts)]
     spans = both.read("What?", passages)
     assert first.has_read == texts
@@ -254,14 +257,14 @@ def test_a_second_look_is_taken_where_the_first_reader_found_most(texts: list[st
 def test_reranking_by_two_readers_lets_the_second_order_the_first_three() -> None:
     first, second = Margins("first@1"), Margins("second@2")
     passages = [make_passage(str(number % 7), start=10 * number) for number in range(25)]
-    found = rerank_by_reading("What?", passages, SecondLook(first, second))
-    assert first.has_read == [passage.quote for passage in passages[: readers.RERANKED]]
+    found = rerank_by_reading("What?", passages, ReaderCascade(first, second))
+    assert first.has_read == [passage.quote for passage in passages[:RERANKED]]
     assert second.has_read == [passage.quote for passage in found[:3]] == ["6", "6", "5"]
-    assert [p.start for p in found[readers.RERANKED :]] == [p.start for p in passages[readers.RERANKED :]]
+    assert [p.start for p in found[RERANKED:]] == [p.start for p in passages[RERANKED:]]
     assert sorted(p.start for p in found) == [p.start for p in passages]
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
     assert rerank_by_reading("What?", passages, first)[0].quote == "6"
-    assert rerank_by_reading("What?", [], SecondLook(first, second)) == []
+    assert rerank_by_reading("What?", [], ReaderCascade(first, second)) == []
 
 
 def test_a_model_that_answers_no_questions_is_no_reader(tmp_path: Path) -> None:

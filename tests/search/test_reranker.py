@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from epiqa.search.reranker import best_margins, reranked, stacked
+from epiqa.models.cascade import best_margins
+from epiqa.search.reranker import reranked, stacked
 from epiqa.types import Span
 from fakes import make_passage
 

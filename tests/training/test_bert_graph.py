@@ -27,7 +27,7 @@ import export
 from epiqa.errors import ModelError
 from epiqa.models import ROOT as MODELS
 from epiqa.models import onnx_runtime
-from epiqa.models.reader import LARGE, SMALL, load_reader
+from epiqa.models.reader_loading import LARGE, SMALL, load_reader
 from fakes import make_passage
 
 # Weights wide enough apart that the attention attends to something.

@@ -16,7 +16,7 @@ from transformers import MPNetConfig, MPNetForQuestionAnswering
 
 import teacher
 from epiqa.models import ROOT as MODELS
-from epiqa.models.reader import LARGE, SMALL
+from epiqa.models.reader_loading import LARGE, SMALL
 from examples import Item, make_batches, make_rows, shape
 from teacher import Teacher, teach_all
 from train import load_tokenizer

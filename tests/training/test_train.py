@@ -30,7 +30,7 @@ from transformers import (
 import train
 from epiqa.models import ROOT as MODELS
 from epiqa.models import reader
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import LARGE, load_reader
 from examples import NO_ANSWER, Example, Row, tensors
 from fakes import make_passage
 from train import (
@@ -413,7 +413,7 @@ def test_the_command_trains_on_a_folder_without_held_out_questions(
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes a teacher to whom the word "mayor" is every answer."""
     folder = tmp_path_factory.mktemp("teacher")
-    tokenizer = Tokenizer.from_file(str(MODELS / reader.LARGE / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(MODELS / LARGE / "tokenizer.json"))
     config = MPNetConfig(
         vocab_size=30527,
         hidden_size=16,

@@ -50,7 +50,7 @@ from epiqa.cli.show import (
 )
 from epiqa.errors import EpiQAError, QuestionError
 from epiqa.filters import Filter
-from epiqa.models.reader import load_reader
+from epiqa.models.reader_loading import load_reader
 from epiqa.sync.operations import remove_document, verify_index
 from epiqa.types import DocumentInfo
 

@@ -1,40 +1,27 @@
 """Passages and what a reader found in them -> their order.
 
 The search's score says how well a passage fits the question, a reader's best margin over "no answer" whether
-something in it answers it. Their weighted sum orders passages better than either; the weights were chosen by
-`training/reranking.py`, and `benchmarks/README.md` has what they do elsewhere.
+something in it answers it. Their weighted sum orders passages better than either. `training/reranking.py` chose the
+weights; `benchmarks/README.md` has their effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from epiqa.types import Passage, Span
+from epiqa.models.cascade import PassageKey, ReaderCascade, best_margins, passage_key
+from epiqa.types import Passage, Reader
 
-# A passage's document and start.
-PlaceOf = tuple[str, int]
-
-# Of a reader's margin, in logits, against the score of the fused search.
-READER_WEIGHT = 0.04
-
-
-def place_of(passage: Passage) -> PlaceOf:
-    """Returns what tells a passage from all others of an index."""
-    return passage.document_id, passage.start
-
-
-def best_margins(spans: Iterable[Span]) -> dict[PlaceOf, float]:
-    """Returns the best score less that of "no answer" of each passage's spans."""
-    margins: dict[PlaceOf, float] = {}
-    for span in spans:
-        place, margin = place_of(span.passage), span.score - span.null_score
-        margins[place] = max(margin, margins.get(place, margin))
-    return margins
+# Of a reader's margin, in logits, against the score of the fused search; of the second reader's, against the order
+# that the search and the first reader make.
+READER_WEIGHT, SECOND_WEIGHT = 0.04, 0.06
+# The passages that the first reader reads, and the second.
+RERANKED, RERANKED_TWICE = 20, 3
 
 
 def reranked(
-    passages: Sequence[Passage], margins: Mapping[PlaceOf, float], weight: float = READER_WEIGHT
+    passages: Sequence[Passage], margins: Mapping[PassageKey, float], weight: float = READER_WEIGHT
 ) -> list[Passage]:
     """Returns the passages by their score and a reader's best margin in them.
 
@@ -44,7 +31,7 @@ def reranked(
     worst = min(margins.values(), default=0.0)
     scored = []
     for passage in passages:
-        margin = margins.get(place_of(passage), worst)
+        margin = margins.get(passage_key(passage), worst)
         scored.append(replace(passage, score=passage.score + weight * margin, reader=margin))
     return sorted(scored, key=lambda passage: -passage.score)
 
@@ -53,3 +40,17 @@ def stacked(first: Sequence[Passage], rest: Sequence[Passage]) -> list[Passage]:
     """Returns both in one list; the first scores are raised alike where they would not be above the rest's."""
     lift = max(0.0, rest[0].score - first[-1].score) if first and rest else 0.0
     return [replace(passage, score=passage.score + lift) for passage in first] + list(rest)
+
+
+def rerank_by_reading(question: str, passages: Sequence[Passage], reader: Reader) -> list[Passage]:
+    """Returns the passages in the order that their scores and what a reader finds in the first 20 make.
+
+    Of two readers, the second one reads the first three that result again, and puts these in order.
+    """
+    first = reader.first if isinstance(reader, ReaderCascade) else reader
+    read = passages[:RERANKED]
+    found = reranked(read, best_margins(first.read(question, read)))
+    if isinstance(reader, ReaderCascade):
+        few, rest = found[:RERANKED_TWICE], found[RERANKED_TWICE:]
+        found = stacked(reranked(few, best_margins(reader.second.read(question, few)), SECOND_WEIGHT), rest)
+    return stacked(found, passages[RERANKED:])
