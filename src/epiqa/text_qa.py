@@ -32,7 +32,7 @@ class TextQA:
         if normalise(check_text("text", text)) != text:
             raise EpiQAError("the text is not normalised: give the result of epiqa.ingest.normalise")
         begun = time.perf_counter()
-        document = make_document(text, path="text", location="text", title=title or None)
+        document = make_document(text, path="text", location="text", title=check_text("title", title) or None)
         passages = [
             Passage(
                 document_id=document.id,

@@ -115,5 +115,5 @@ def test_the_invariant_holds_on_hostile_text() -> None:
 
 @pytest.mark.parametrize(("least", "most"), [(19, 100), (100, 1001), (101, 100), (0, 0), (-20, 40)])
 def test_sizes_that_no_sentence_fits_into_are_refused(least: int, most: int) -> None:
-    with pytest.raises(EpiQAError, match=f"chunks of {least} to {most} words cannot be made"):
+    with pytest.raises(EpiQAError, match=f"min_words is {least} and max_words {most}"):
         Chunking(least, most)
