@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
     @property
     def is_switch(self) -> bool:
-        """Tells whether it puts a file in the place of CURRENT."""
+        """Returns whether it puts a file in the place of CURRENT."""
         return self.name.startswith("rename") and self.arguments.endswith('/CURRENT"')
 
 

@@ -86,7 +86,7 @@ def random_bound(chooser: random.Random) -> str | None:
 
 
 def bound_holds(date: DocumentDate | None, bound: str | None, *, is_first: bool) -> bool:
-    """Tells whether a date is on the right side of a bound, by comparing `datetime.date`s."""
+    """Returns whether a date is on the right side of a bound, by comparing `datetime.date`s."""
     if bound is None:
         return True
     if date is None:
@@ -106,7 +106,7 @@ def bound_holds(date: DocumentDate | None, bound: str | None, *, is_first: bool)
 
 
 def range_holds(date: DocumentDate | None, since: str | None, until: str | None) -> bool:
-    """Tells whether a date is between two bounds; of two days of any year, the later one first, over new year."""
+    """Returns whether a date is between two bounds; of two days of any year, the later one first, over new year."""
     held = [bound_holds(date, since, is_first=True), bound_holds(date, until, is_first=False)]
     is_over = since is not None and until is not None and len(since) == len(until) == len("02-03") and since > until
     return any(held) if is_over else all(held)
@@ -122,7 +122,7 @@ def composed(text: str) -> str:
 
 
 def pattern_fits(path: str, pattern: str) -> bool:
-    """Tells whether a pattern stands for a path or its end, by translating it to a regular expression."""
+    """Returns whether a pattern stands for a path or its end, by translating it to a regular expression."""
     expression = ""
     for wildcard, is_not, letters, other in re.findall(r"([*?])|\[(\^?)([^]]+)\]|(.)", pattern, re.DOTALL):
         one_of = f"[{is_not}{re.escape(letters)}]" if letters else re.escape(other)

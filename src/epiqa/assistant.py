@@ -178,7 +178,7 @@ class EpiQA:
         return self._live.calibration(self.reader.fingerprint)
 
     def use_calibration(self, calibration: Calibration) -> None:
-        """Stores a calibration in the index directory, in the place of the last one, and goes on with it."""
+        """Stores a calibration in the index directory and uses it from now on."""
         check_instance("calibration", calibration, Calibration, "what epiqa.evaluation.calibrate returns")
         write_calibration(calibration, self.directory / CALIBRATION)
 

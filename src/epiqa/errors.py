@@ -39,7 +39,7 @@ class FilterError(EpiQAError):
 class IngestError(EpiQAError):
     """A path cannot be read as a document; `path` and `reason` are kept apart for reports.
 
-    `may_pass` tells that the file's content is not the reason, or not for certain: it is worth another try.
+    `may_pass`: the file's content is perhaps not the reason, so another try may succeed.
     """
 
     def __init__(self, path: str, reason: str, *, may_pass: bool = False) -> None:

@@ -66,7 +66,7 @@ class Filter:
 
     @property
     def is_over_new_year(self) -> bool:
-        """Tells whether both are days of any year, the first of them later in it than the last."""
+        """Returns whether both are days of any year, the first of them later in it than the last."""
         first, last = self.first_day, self.last_day
         if first is None or last is None:
             return False

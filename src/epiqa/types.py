@@ -48,7 +48,7 @@ class Document:
     "old.zip/a.txt" or "notes.jsonl#12", and "/abs/old.zip//a.txt" or "/abs/notes.jsonl//#12". `pages` holds the
     offset at which each page begins, and is empty for formats without pages. `sections` holds where each heading or
     row begins, with its label, in rising order. `note` says what of the file could not be read.
-    `is_named_by_file` tells that the file's name is the title, for want of one.
+    `is_named_by_file`: the title is the file's name.
     """
 
     id: str
@@ -255,12 +255,10 @@ class DocumentInfo:
 class IndexReport:
     """What became of each document that `build` or `add` was to read; paths as the user gave them.
 
-    `added` are new, or further copies of a document; `replaced` hold another content than before. `skipped` pairs a
-    path with the reason, `notes` one that was read with what is to be said of it. `removed` were in a container,
-    such as a ZIP archive, or in a folder, and are no longer; `moved` pairs an earlier path with that which took its
-    place. `left` counts the files that were not reached because `add_paths` was told to stop. `index` is what the
-    index then holds, None if there is none. `set_aside` is the folder in which a rebuild left the index that was
-    there.
+    `added` are new documents or further copies; `replaced` have new content. `skipped` pairs a path with the
+    reason, `notes` a path that was read with a remark. `removed` are gone from their folder or container; `moved`
+    pairs the old path with the new one. `left` counts the files not reached because `add_paths` was told to stop.
+    `index` is what the index then holds, None without one. `set_aside` is where a rebuild left the old index.
     """
 
     added: tuple[str, ...] = ()

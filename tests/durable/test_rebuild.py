@@ -13,7 +13,7 @@ import pytest
 from epiqa import cli
 from epiqa.answering.calibration import CALIBRATION
 from epiqa.errors import EpiQAError, IndexDamagedError
-from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, generations, verify
+from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, publishing, verify
 from epiqa.sync.operations import add_paths, verify_index
 from epiqa.sync.options import UpdateOptions
 from fakes import WordEmbedder, query_terms
@@ -106,8 +106,8 @@ def test_a_rebuild_that_is_cut_off_half_way_can_be_done_again(
 ) -> None:
     before = tree(directory)
     with monkeypatch.context() as patch:
-        patch.setattr(generations, "GENERATIONS", "elsewhere")  # so CURRENT alone is moved
-        generations.set_aside(directory)
+        patch.setattr(publishing, "GENERATIONS", "elsewhere")  # so CURRENT alone is moved
+        publishing.set_aside(directory)
     with pytest.raises(IndexDamagedError, match="CURRENT is missing"):
         EmbeddedReader.open(directory)
     with EmbeddedWriter(directory, rebuild=True) as writer:

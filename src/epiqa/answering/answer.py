@@ -74,7 +74,7 @@ def answer(
     *,
     min_confidence: float | None = None,
 ) -> Answer:
-    """Returns the answer to a question out of the reader's spans, or the statement that there is none.
+    """Returns the answer made of the reader's spans, or the statement that the documents do not answer.
 
     The answer must have `min_confidence`, or the calibration's threshold for None. Of spans that overlap in a
     document, the most confident stays. Those with the same words, as SQuAD compares them, are one candidate

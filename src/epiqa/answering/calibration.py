@@ -31,7 +31,7 @@ CALIBRATION = "calibration.json"
 FEATURES = ("margin", "log_probability", "log_rank", "first_margin")
 
 MAX_FALSE_ANSWERS = 0.10
-# What a threshold is chosen from: rounded, so that what is stored is what was tried.
+# A threshold is one of these: rounded, so that the stored one is the one that was tried.
 THRESHOLDS = np.round(np.arange(0.0, 1.0025, 0.005), 3)
 _NEWTON_STEPS = 100
 
@@ -55,7 +55,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """Reads a calibration; raises ValueError when the text is none, or one with other features."""
+        """Reads a calibration. Raises ValueError for another text, or for other features."""
         try:
             stored = json.loads(text)
             found = cls(

@@ -68,7 +68,7 @@ app.add_typer(documents_app, name="documents")
 def main() -> None:
     """Runs the command; an EpiQAError becomes one message and its exit code."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show, or sent amiss, is no error
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show or sends malformed is escaped
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     try:
         options = {argument.partition("=")[0] for argument in sys.argv[2:]}
@@ -136,7 +136,7 @@ def list_command(context: typer.Context, index: OwnIndexOption = None) -> None:
 
 
 def _note(document: DocumentInfo) -> str:
-    """Returns what is to be said of a document, its further paths first."""
+    """Returns the notes on a document, its further paths first."""
     return "; ".join([*(f"also {path}" for path in document.also), *([document.note] if document.note else [])])
 
 

@@ -134,7 +134,11 @@ def evaluate_command(
         _print_measures(result)
         if old is not None:
             _print_differences(result, old, differences, str(baseline))
-    missed = unmet(result.measures, limits)
+    _exit_if_missed(unmet(result.measures, limits))
+
+
+def _exit_if_missed(missed: Sequence[str]) -> None:
+    """Ends the command with 1 where a measure misses its limit."""
     for message in missed:
         say(f"epiqa: {message}", to=err)
     if missed:

@@ -20,7 +20,7 @@ LINE_S = 10.0
 
 @contextmanager
 def progress(unit: str) -> Iterator[Advance]:
-    """Yields the function that tells how many of the units, "files", are done."""
+    """Yields the function that shows how many of the units ("files") are done."""
     if not err.is_terminal:
         yield _lines(unit)
         return

@@ -98,7 +98,7 @@ def _some(paths: Sequence[str]) -> str:
 
 
 def print_answer(answer: Answer, documents: int) -> None:
-    """Prints the answer with its citations, or what is nearest to one in the so many documents searched."""
+    """Prints the answer with its citations, or the nearest passages; `documents` were searched."""
     if answer.text is None:
         say(f"{NO_ANSWER} {documents} document{'s were' if documents != 1 else ' was'} searched.")
         if best := held_back(answer):

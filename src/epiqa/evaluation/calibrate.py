@@ -140,7 +140,7 @@ def calibrate(
 
 
 def _is_about(questions: QuestionSet, qa: EpiQA) -> bool:
-    """Tells whether the documents that a set brings, if any, are in the index."""
+    """Returns whether the documents that a set brings, if any, are in the index."""
     known = {
         normalise(document.path).replace("_", " ") for document in qa.documents()
     }  # as SQuAD's titles are read

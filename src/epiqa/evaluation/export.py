@@ -148,7 +148,7 @@ def _check_place(path: Path) -> None:
 
 
 def _is_special(path: Path) -> bool:
-    """Tells whether it is a pipe or a device, which must not be replaced by a file."""
+    """Returns whether it is a pipe or a device, which must not be replaced by a file."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

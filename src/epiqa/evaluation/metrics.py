@@ -38,7 +38,7 @@ def best(score: Callable[[str, str], float], prediction: str | None, golds: Sequ
     """Returns the best of `exact_match` or `f1_score` over the gold answers; None is "no answer".
 
     A question without gold answers scores 1.0 for "no answer" and 0.0 for anything else. As SQuAD's script has
-    it, an answer of which normalisation leaves nothing ("the", "%") is none, predicted or gold.
+    it, an answer that normalisation empties ("the", "%") counts as no answer, predicted or gold.
     """
     worded = [gold for gold in golds if normalise_answer(gold)]
     return max(score(prediction or "", gold) for gold in worded or [""])

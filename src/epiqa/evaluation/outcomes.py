@@ -31,7 +31,7 @@ class Outcome:
     """What became of one question.
 
     `retrieved` are the first passages that a search for it returns, best first, more of them than were read; `hits`
-    tells of each whether it holds a gold answer, and is None where it is not known which do.
+    says for each whether it holds a gold answer; None where that is unknown.
     """
 
     question: Question
@@ -97,7 +97,7 @@ class Evaluation:
 
 
 def is_in(path: str, document: str | None) -> bool:
-    """Tells whether a document's path is the one a question names, by path or by file name."""
+    """Returns whether a document's path is the one a question names, by path or by file name."""
     return document is not None and document in (path, PurePath(path).name)
 
 

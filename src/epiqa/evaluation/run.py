@@ -219,7 +219,7 @@ def _outcome(
 
 
 def holds_answer(passage: Passage, question: Question) -> bool:
-    """Tells whether a passage overlaps a gold answer; without places, whether it holds its words.
+    """Returns whether a passage overlaps a gold answer; without places, whether it holds its words.
 
     Where the set names no document, any that has the words of a gold answer in a row, compared as SQuAD's scoring
     does, counts: Chen et al. 2017, section 5; Karpukhin et al. 2020, section 5.

@@ -1,6 +1,6 @@
 """ZIP: each file inside is a document, or several, "old.zip/reports/a.pdf". Nothing is written to disk.
 
-A name inside leads nowhere: it is shown without "..", and only tells the file apart. An archive in an archive is
+A name inside leads nowhere: it is shown without "..", and only identifies the file. An archive in an archive is
 not read, and hidden files are passed over, as in a folder.
 """
 

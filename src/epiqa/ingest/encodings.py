@@ -97,7 +97,7 @@ def _usable(declared: str) -> str | None:
 
 
 def _is_damaged_utf_8(sample: bytes) -> bool:
-    """Tells whether most of what is beyond ASCII is UTF-8: of GB18030, a fourth may look like it by chance."""
+    """Returns whether most of what is beyond ASCII is UTF-8: of GB18030, a fourth may look like it by chance."""
     text = sample.decode("utf-8", "replace")
     wrong = text.count("\ufffd")
     return len(text) - sum(map(str.isascii, text)) - wrong > 4 * wrong
@@ -123,7 +123,7 @@ def _utf_16(sample: bytes) -> str | None:
 
 
 def _is_gb18030(data: bytes, sample: bytes) -> bool:
-    """Tells whether bytes are Chinese: high bytes in pairs, most of them among the 3,755 most usual characters.
+    """Returns whether bytes are Chinese: high bytes in pairs, most of them among the 3,755 most usual characters.
 
     In Western text a high byte stands alone among letters; in Russian, the first of a pair is as often as not
     outside of that range.
@@ -142,7 +142,7 @@ def _is_gb18030(data: bytes, sample: bytes) -> bool:
 
 
 def _is_western(sample: bytes) -> bool:
-    """Tells whether bytes are mostly ASCII with single letters beyond it, as in the languages of Western Europe."""
+    """Returns whether bytes are mostly ASCII with single letters beyond it, as in Western European text."""
     runs = [len(run) for run in _HIGH_RUN.findall(sample)]
     long_runs = sum(run for run in runs if run > 3)
     signs = len(sample.translate(None, b" \t\r\n"))

@@ -101,7 +101,7 @@ def _in_folder(top: Path, leave_out: str | None) -> tuple[list[Path], list[Inges
 
 
 def leads_out(path: str | os.PathLike[str], folder: str) -> bool:
-    """Tells whether a path is a link to something outside of a folder, whose absolute name has no links."""
+    """Returns whether a path is a link to something outside of a folder, whose absolute name has no links."""
     if not Path(path).is_symlink():
         return False
     target = os.path.realpath(path)

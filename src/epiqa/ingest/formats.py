@@ -49,7 +49,7 @@ def format_of(name: str) -> Format | None:
 
 
 def is_read(name: str) -> bool:
-    """Tells whether a file of that name is of a known format."""
+    """Returns whether a file of that name is of a known format."""
     return format_of(name) is not None
 
 

@@ -45,7 +45,7 @@ def parse(data: bytes, name: str) -> Iterator[Parsed | Unreadable]:
 
 
 def _attachment(part: MIMEPart, number: int) -> Iterator[Parsed | Unreadable]:
-    """Yields what an attachment holds, as if it were a file; its number tells it from another of its name."""
+    """Yields what an attachment holds, like a file; its number distinguishes attachments of one name."""
     file = printable((part.get_filename() or "without a name").replace("/", "_"))
     member = f"/{number}/{file}"
     payload = part.get_payload(decode=True)

@@ -53,7 +53,7 @@ class Package:
             raise IngestError(self.name, f"is broken ({error})") from error
 
     def xml(self, path: str) -> etree._Element | None:
-        """Returns the root of an XML file inside, None where there is none of that path."""
+        """Returns the root of an XML file inside, None for an unknown path."""
         try:
             data = self.read(self._zip.getinfo(path))
         except KeyError:

@@ -77,7 +77,7 @@ def _recognised(pdf: pypdfium2.PdfDocument, numbers: list[int]) -> tuple[dict[in
 
 
 def _why(failure: str, guess: str) -> str:
-    """Returns what is to be said of pages without text."""
+    """Returns the note on pages without text."""
     if failure:
         return f", and text recognition failed ({failure})"
     return ", and text recognition sees none" if is_asked_for() else f"{guess} (epiqa index --ocr reads those)"

@@ -31,7 +31,7 @@ class RecognitionError(Exception):
 
 
 def find_tesseract() -> str:
-    """Returns the program's path; raises EpiQAError where there is none, or its data for English are missing."""
+    """Returns the program's path. Raises EpiQAError where it or its data for English are missing."""
     path = shutil.which("tesseract")
     if path is None:
         raise EpiQAError(
@@ -48,7 +48,7 @@ def find_tesseract() -> str:
 
 
 def is_asked_for() -> bool:
-    """Tells whether this process is to recognise text."""
+    """Returns whether this process is to recognise text."""
     return bool(os.environ.get(VARIABLE))
 
 

@@ -17,7 +17,7 @@ from epiqa.ingest.find import printable
 class Root:
     """A file or folder as the user named it, or the folder above a pattern; `pattern` holds the rest, by folders.
 
-    `real` is its absolute name with links resolved; `is_file` tells that it was a file when it was named.
+    `real` is its absolute name with links resolved; `is_file`: it was a file when it was named.
     """
 
     given: str
@@ -26,7 +26,7 @@ class Root:
     is_file: bool = False
 
     def covers(self, name: str) -> bool:
-        """Tells whether an absolute name is this file, or lies in this folder, or fits the pattern."""
+        """Returns whether an absolute name is this file, or lies in this folder, or fits the pattern."""
         if name == self.real:
             return not self.pattern
         folder = os.path.join(self.real, "")  # noqa: PTH118  (a Path would drop the last slash)
@@ -37,7 +37,7 @@ class Root:
         return Path(self.given, os.path.relpath(name, self.real)) if name != self.real else Path(self.given)
 
     def is_empty(self) -> bool:
-        """Tells whether there is nothing that this covers: no file in the folder, none that fits the pattern."""
+        """Returns whether there is nothing that this covers: no file in the folder, none that fits the pattern."""
         found = (Path(folder, name) for folder, _, names in os.walk(self.real) for name in names)
         return not self.is_file and not any(self.covers(str(path)) for path in found)
 
@@ -58,7 +58,7 @@ def roots_of(paths: Iterable[str | os.PathLike[str]]) -> list[Root]:
         top = str(Path(*steps[:fixed]))
         if fixed == len(steps) or not Path(top).is_dir():
             raise EpiQAError(
-                f"{printable(path)}: there is no such file or folder. Nothing was changed, for it may only be out"
+                f"{printable(path)}: there is no such file or folder. Nothing was changed: it may only be out"
                 " of reach for now. Leave that path out, or name the folder above it"
             )
         roots.append(Root(top, os.path.realpath(top), steps[fixed:]))
@@ -66,7 +66,7 @@ def roots_of(paths: Iterable[str | os.PathLike[str]]) -> list[Root]:
 
 
 def _fits(steps: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Tells whether a pattern fits a path, or a folder on its way: folders are read to the bottom."""
+    """Returns whether a pattern fits a path, or a folder on its way: folders are read to the bottom."""
     if not pattern:
         return True
     if pattern[0] == "**":

@@ -52,7 +52,7 @@ def _line(cells: Sequence[str], columns: Sequence[str]) -> str:
 
 
 def _are_names(cells: Sequence[str]) -> bool:
-    """Tells whether the first row names the columns: all different, none a figure or a date."""
+    """Returns whether the first row names the columns: all different, none a figure or a date."""
     return len(cells) > 1 and len(set(cells)) == len(cells) and not any(map(_FIGURE.fullmatch, cells))
 
 

@@ -54,7 +54,7 @@ def main(memory_bytes: int, cpu_s: int, text_characters: int) -> None:
 
 
 def _allow(cpu_s: int) -> None:
-    """Lets the next document have so many seconds, counted even when nobody waits for it any more."""
+    """Limits the time for the next document, in seconds, also when nobody waits for it any more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + cpu_s + 1
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))

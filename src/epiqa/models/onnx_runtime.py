@@ -55,7 +55,7 @@ def session(path: Path, *, is_shared: bool = False) -> onnxruntime.InferenceSess
 
 
 def _has_mask(path: Path) -> bool:
-    """Tells whether the input's name is in the file: how many threads to use is to be said before it is parsed."""
+    """Returns whether the graph takes a mask. Looks into the file: threads are set before the graph is parsed."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             return False

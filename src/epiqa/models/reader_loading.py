@@ -59,7 +59,7 @@ def _bundled(process: int) -> Reader:
 
     The parent's is kept: dropping it would block on its threads.
     """
-    second = OpeningReader(LARGE)  # first, for it takes longest
+    second = OpeningReader(LARGE)  # first, since it takes longest
     return ReaderCascade(OpeningReader(SMALL), second)
 
 

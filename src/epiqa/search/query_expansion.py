@@ -2,9 +2,9 @@
 
 The same thing is written in several ways: a date ("Feb. 3", "2 February", "2022-02-03"), a number ("1,200", "1200",
 "three"), a name ("COVID19", "Xi'an", "US"), a word ("colour", "color"; see `inflection`). All of them are searched,
-as phrases where they have several words, each in the stead of the words that it stands for. A word that no document
-has is taken for two words run together, or for misspelt, and gives way to those that look most like it. Regular
-inflection is left to the index, which stems (Porter 1980).
+several words as a phrase; each replaces the words that it paraphrases. A word that no document has is taken for two
+words run together, or for a misspelling, and gives way to the words most like it. Regular inflection is left to the
+index, which stems (Porter 1980).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Brings an index up to date with files: what is known is kept, what moved is moved, what is new is read.
+"""Brings an index up to date with files: known ones are kept, moved ones moved, new ones read.
 
 First all files are hashed and compared with what the index knows of them; what needs no reading is done at once.
 The rest is read, cut, embedded and stored, and becomes part of the index every now and then.
@@ -44,7 +44,7 @@ class DocumentStore:
         self._saved, self._cost_s = time.monotonic(), 0.0
 
     def share(self, document: Document) -> None:
-        """Stores a document of a file, now or later; where its content is stored, that gets a further place."""
+        """Stores a document of a file, now or later; content that is stored gets a further location."""
         sources, content = self._writer.sources, content_digest(document)
         if stored := sources.find_same(content):
             self.place(document.location, document.path, stored)
@@ -55,7 +55,7 @@ class DocumentStore:
             self.put(replace(document, id=self._ids[content]))
 
     def put(self, document: Document) -> None:
-        """Stores a document, now or later, in place of that which has its id or its location."""
+        """Stores a document, now or later; it replaces the one with its id or location."""
         self._embedder()  # a new index has its chunking from it
         pieces = chunk(document, self._writer.chunking)
         self._waiting.append((document, pieces))
@@ -160,7 +160,7 @@ class Updater:
             self._options.on_progress(len(files), len(files), printable(files[-1]))
 
     def _look(self, path: Path) -> SourceFile | None:
-        """Returns a file that is new or changed; of others, notes what is to be said."""
+        """Returns a file that is new or changed; others are noted in the report."""
         try:
             found = open_file(path)
         except IngestError as error:
@@ -282,12 +282,12 @@ class Updater:
 
 
 def _has_left(known: SourceFile, now: Set[str]) -> bool:
-    """Tells whether a known file is no longer where it was."""
+    """Returns whether a known file is no longer where it was."""
     return known.location not in now and not _exists(known.name)
 
 
 def _exists(name: bytes) -> bool:
-    """Tells whether there is such a file; one that cannot be looked at may be there."""
+    """Returns whether there is such a file; one that cannot be looked at may be there."""
     try:
         os.lstat(name)
     except (FileNotFoundError, NotADirectoryError):

@@ -160,7 +160,7 @@ class _Pending:
         return news if has_news else None
 
     def _root_above(self, name: str) -> Root | None:
-        """Returns the root that a name lies under, None if there is none, or it is hidden or part of the index."""
+        """Returns the root above a name; None without one, or where the name is hidden or part of the index."""
         for root in self._roots:
             if name != root.real and not name.startswith(os.path.join(root.real, "")):  # noqa: PTH118  (last slash)
                 continue

@@ -44,7 +44,7 @@ def content_words(text: str) -> list[str]:
 
 
 def _continues(previous: str, line: str) -> bool:
-    """Tells whether a sentence may run on from one line to the next, as in text wrapped by hand."""
+    """Returns whether a sentence may run on from one line to the next, as in text wrapped by hand."""
     return not (
         len(previous) < _SHORT_LINE
         or not line.strip()

@@ -74,7 +74,7 @@ def _jsonl(text: str, path: Path, *, skip_invalid: bool) -> QuestionSet:
 
 
 def _question(row: dict[str, Any], number: int) -> Question:
-    """Makes a question of a line's JSON object. Raises QuestionSetError, or QuestionError, for what is wrong."""
+    """Makes a question of a line's JSON object. Raises QuestionSetError or QuestionError for a wrong one."""
     question, answers, document = row.get("question"), row.get("answers"), row.get("document")
     if not isinstance(question, str):
         raise QuestionSetError('lacks "question", a text')

@@ -150,7 +150,7 @@ def lines(text: str, path: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def json_object(line: str) -> dict[str, Any]:
-    """Returns the JSON object of a line. Raises QuestionSetError when it is none."""
+    """Returns the JSON object of a line. Raises QuestionSetError for anything else."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

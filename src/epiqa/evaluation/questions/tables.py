@@ -43,7 +43,7 @@ _YES_AND_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the columns are; `answers` tells of each answer column whether it holds several."""
+    """Where the columns are; `answers` says for each answer column whether it holds several."""
 
     width: int
     single: Mapping[str, int]
@@ -77,7 +77,7 @@ def read_table(text: str, path: Path, delimiter: str, *, skip_invalid: bool = Fa
 
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
-    """Yields each row that is not blank, or why it is none, with the number of the line it starts in."""
+    """Yields each row that is not blank, or what is wrong with it, with the number of its first line."""
     physical = list(io.StringIO(text, newline=""))
     start = 0
     while start < len(physical):
@@ -113,14 +113,14 @@ def _columns(names: Sequence[str], where: str) -> _Columns:
 
 
 def _question(row: Sequence[str], columns: _Columns, number: int) -> Question:
-    """Makes a question of a row. Raises QuestionSetError, or QuestionError, for what is wrong."""
+    """Makes a question of a row. Raises QuestionSetError or QuestionError for a wrong one."""
     if any(cell.strip() for cell in row[columns.width :]):
         raise QuestionSetError(
             f"has {len(row)} cells where there are {columns.width} columns: put a cell that holds the separator"
             " in quotation marks"
         )
     if len(row) <= min(columns.answers):
-        raise QuestionSetError("lacks an answer: where there is none, its cell is empty")
+        raise QuestionSetError("lacks an answer column: leave its cell empty for an unanswerable question")
     cells = [normalise(cell).strip() for cell in row] + [""] * (columns.width - len(row))
     given = {name: cells[position] for name, position in columns.single.items()}
     golds = [

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page, on which a minute's look tells what to mend next.
+"""An evaluation as one HTML page that shows within a minute what to improve next.
 
 The page is self-contained and asks for nothing; every string is escaped. Without its few lines of script it lacks
 only the field that searches the table.

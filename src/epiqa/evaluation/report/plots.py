@@ -41,7 +41,7 @@ def curves(evaluation: Evaluation) -> str:
 
 
 def _risk_figure(confidences: Sequence[float], right: Sequence[bool], answered: Sequence[bool]) -> str:
-    """Returns risk by coverage; `answered` tells of each answer given whether it is right."""
+    """Returns risk by coverage; `answered` says for each given answer whether it is right."""
     accuracies = metrics.accuracy_by_coverage(confidences, right)
     points = [_point(share, 1 - accuracy) for share, accuracy in accuracies]
     overall = 1 - sum(right) / len(right)

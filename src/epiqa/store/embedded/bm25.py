@@ -44,7 +44,7 @@ class BM25:
     def __init__(self, segments: Sequence[sqlite3.Connection], firsts: Sequence[int], is_there: Mask) -> None:
         """`firsts` has the number of each segment's first chunk, and the count of all.
 
-        Raises sqlite3.DatabaseError where a segment does not have so many chunks.
+        Raises sqlite3.DatabaseError where a segment has another number of chunks.
         """
         self._segments = list(zip(segments, firsts, strict=False))
         self._is_there = None if is_there.all() else is_there

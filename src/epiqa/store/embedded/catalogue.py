@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 from epiqa.store.embedded import inverted_index, provenance
 from epiqa.store.embedded.inverted_index import Mask, damage_translated
 from epiqa.store.protocol import content_digest, text_digest
-from epiqa.types import Chunk, Document, DocumentDate, DocumentInfo, Passage, Place
+from epiqa.types import Chunk, Document, DocumentDate
 
 # The chunks of a document have the numbers from `first` on; they count on from one segment to the next.
 CATALOGUE = f"""
@@ -41,8 +40,7 @@ CREATE TABLE chunks (
 CREATE TABLE removed (first INTEGER PRIMARY KEY, chunks INTEGER NOT NULL);
 {provenance.SCHEMA}"""
 SEGMENT = f"CREATE TABLE texts (document INTEGER PRIMARY KEY, text TEXT NOT NULL);{inverted_index.SCHEMA}"
-_STORED = "id, key, segment, first, documents.chunks, sha256, digest"
-_PER_QUERY = 500  # below SQLite's limit of variables in one statement
+STORED = "id, key, segment, first, documents.chunks, sha256, digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def insert(
 
 
 def delete(connection: sqlite3.Connection, document_id: str) -> bool:
-    """Removes a document; returns False when there is none of that id.
+    """Removes a document; returns False for an unknown id.
 
     The numbers of its chunks are not used again before its segment is written anew.
     """
@@ -164,7 +162,7 @@ def read_text(connection: sqlite3.Connection, stored: Stored) -> str:
 
 
 def are_there(connection: sqlite3.Connection, count: int) -> Mask:
-    """Tells of each of the first `count` numbers whether a chunk has it that was not removed."""
+    """Returns a boolean mask of the first `count` numbers whether a chunk has it that was not removed."""
     mask = np.ones(count, dtype=bool)
     for first, chunks in connection.execute("SELECT first, chunks FROM removed"):
         mask[first : first + chunks] = False
@@ -210,94 +208,8 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(documents), int(chunks)
 
 
-def fetch(
-    connection: sqlite3.Connection, numbers: Sequence[int], read: Callable[[Stored], str]
-) -> dict[int, Passage]:
-    """Returns the chunks of the given numbers as passages without scores; `read` gives the text of a document."""
-    found = {}
-    for first in range(0, len(numbers), _PER_QUERY):
-        some = numbers[first : first + _PER_QUERY]
-        rows = connection.execute(
-            f"SELECT {_STORED}, number, title, path, date, pages, start, end FROM chunks"
-            f" JOIN documents ON key = document WHERE number IN ({','.join('?' * len(some))})",
-            some,
-        ).fetchall()
-        texts: dict[str, str] = {}
-        for *where, number, title, path, date, pages, start, end in rows:
-            stored = Stored(*where)
-            if stored.id not in texts:
-                texts[stored.id] = read(stored)
-            here, *turns = _places(connection, stored.id, json.loads(pages), start, end)
-            found[int(number)] = Passage(
-                document_id=stored.id,
-                title=title,
-                path=path,
-                date=_date(date),
-                page=here.page,
-                start=start,
-                end=end,
-                quote=texts[stored.id][start:end],
-                score=0.0,
-                section=here.section,
-                turns=tuple(turns),
-            )
-    return found
-
-
-def _places(
-    connection: sqlite3.Connection, document_id: str, pages: Sequence[int], start: int, end: int
-) -> list[Place]:
-    """Returns where the page or the section changes between two offsets, first what is in force at `start`."""
-    first = connection.execute(
-        "SELECT label FROM sections WHERE document_id = ? AND start <= ? ORDER BY start DESC LIMIT 1",
-        (document_id, start),
-    ).fetchone()
-    label = None if first is None else str(first[0])
-    labels = dict(
-        connection.execute(
-            "SELECT start, label FROM sections WHERE document_id = ? AND start > ? AND start < ?",
-            (document_id, start, end),
-        ).fetchall()
-    )
-    inside = pages[bisect_right(pages, start) : bisect_left(pages, end)]
-    places = []
-    for offset in sorted({start, *labels, *inside}):
-        label = labels.get(offset, label)
-        places.append(Place(start=offset, page=bisect_right(pages, offset) or None, section=label))
-    return places
-
-
-def list_documents(connection: sqlite3.Connection) -> list[DocumentInfo]:
-    """Returns all documents, by path."""
-    rows = connection.execute(
-        "SELECT id, title, path, date, characters, chunks, language, note, json_array_length(pages)"
-        " FROM documents ORDER BY path, id"
-    )
-    also: dict[str, list[str]] = {}
-    for document_id, path in connection.execute(
-        "SELECT document_id, places.path FROM places JOIN documents ON id = document_id"
-        " WHERE places.path <> documents.path ORDER BY places.path"
-    ):
-        also.setdefault(document_id, []).append(path)
-    return [
-        DocumentInfo(
-            id=id_,
-            title=title,
-            path=path,
-            date=_date(date),
-            characters=characters,
-            chunks=chunks,
-            language=language,
-            note=note,
-            also=tuple(also.get(id_, ())),
-            pages=pages,
-        )
-        for id_, title, path, date, characters, chunks, language, note, pages in rows
-    ]
-
-
 def find_document(connection: sqlite3.Connection, document_id: str) -> Stored | None:
-    """Returns where a document is, or None when there is none of that id."""
+    """Returns where a document is, or None for an unknown id."""
     return next(_stored(connection, "id = ?", document_id), None)
 
 
@@ -312,12 +224,12 @@ def documents_of(connection: sqlite3.Connection, segment: int) -> Iterator[Store
 
 
 def _stored(connection: sqlite3.Connection, which: str, *values: str | int) -> Iterator[Stored]:
-    rows = connection.execute(f"SELECT {_STORED} FROM documents WHERE {which}", values)
+    rows = connection.execute(f"SELECT {STORED} FROM documents WHERE {which}", values)
     return (Stored(*row) for row in rows)
 
 
 def read_document(connection: sqlite3.Connection, stored: Stored, text: str) -> Document:
-    """Returns a document of that text as it was stored; without its location, for it may have several."""
+    """Returns a document as it was stored; without its location, since it may have several."""
     title, path, is_named_by_file, date, pages, language, note = connection.execute(
         "SELECT title, path, is_named_by_file, date, pages, language, note FROM documents WHERE key = ?",
         (stored.key,),
@@ -331,7 +243,7 @@ def read_document(connection: sqlite3.Connection, stored: Stored, text: str) -> 
         path=path,
         location="",
         text=text,
-        date=_date(date),
+        date=date_of(date),
         pages=tuple(json.loads(pages)),
         sections=tuple((start, label) for start, label in sections),
         language=language,
@@ -348,7 +260,7 @@ def offsets(connection: sqlite3.Connection, stored: Stored) -> list[tuple[int, i
     ).fetchall()
 
 
-def _date(stored: str | None) -> DocumentDate | None:
+def date_of(stored: str | None) -> DocumentDate | None:
     if stored is None:
         return None
     written, month, day, year = json.loads(stored)

@@ -46,7 +46,7 @@ def select(connection: sqlite3.Connection, within: Filter, count: int) -> Select
 def _documents_named(connection: sqlite3.Connection, names: Sequence[str]) -> tuple[set[str], tuple[str, ...]]:
     """Returns the ids of the documents with these ids, paths or file names, and the names that are none of them.
 
-    An id is looked up first, for that is quick, and stands for its document alone.
+    An id is looked up first, since that is quick; it stands for its document alone.
     """
     given = _json(names)
     known = {id_ for (id_,) in connection.execute(f"SELECT id FROM documents WHERE id IN {_GIVEN}", (given,))}

@@ -5,20 +5,17 @@ Nothing here knows what the files of a generation mean.
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from epiqa.errors import EpiQAError, IndexDamagedError, IndexFormatError, IndexMissingError
-from epiqa.store import atomic_write
 from epiqa.types import DEFAULT_CHUNKING, Chunking, IndexInfo
 
 FORMAT = 3
@@ -29,11 +26,11 @@ GENERATIONS = "generations"
 CATALOGUE = "catalogue.sqlite"
 # Larger files of text are hashed by `verify` alone: reading gigabytes takes longer than anyone waits for an answer.
 HASHED_AT_OPENING = 64 * 2**20  # bytes
-_NAME = re.compile(r"g\d{6,}")
+NAME = re.compile(r"g\d{6,}")
 _POINTER = re.compile(rb"(g\d{6,}) ([0-9a-f]{64})\n")
 # What `CURRENT` holds until the first generation is whole: without it, a first writer that was killed could not be
 # told from an index that lost its `CURRENT`.
-_NONE_YET = b"g000000\n"
+NONE_YET = b"g000000\n"
 
 T = TypeVar("T")
 
@@ -137,7 +134,7 @@ def current(directory: Path) -> tuple[Path, Manifest]:
         raise _missing(directory) from error
     except OSError as error:
         raise damaged(directory, f"{CURRENT} cannot be read ({error})") from error
-    if pointer == _NONE_YET:
+    if pointer == NONE_YET:
         raise _missing(directory)
     match = _POINTER.fullmatch(pointer)
     if match is None:
@@ -178,15 +175,15 @@ def settled(directory: Path, look: Callable[[], T]) -> T:
     For that writer has then removed the generation that `look` had begun to read.
     """
     while True:
-        seen = _pointer(directory)
+        seen = pointer_of(directory)
         try:
             return look()
         except IndexDamagedError:
-            if _pointer(directory) == seen:
+            if pointer_of(directory) == seen:
                 raise
 
 
-def _pointer(directory: Path) -> bytes | None:
+def pointer_of(directory: Path) -> bytes | None:
     try:
         return (directory / CURRENT).read_bytes()
     except OSError:
@@ -243,95 +240,3 @@ def link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def prepare(directory: Path) -> Path:
-    """Makes the folder of the next generation, empty. The caller holds the lock.
-
-    Folders that a crash left half written are in the way of nothing and go first.
-    """
-    root = directory / GENERATIONS
-    root.mkdir(parents=True, exist_ok=True)
-    if not (directory / CURRENT).exists():
-        atomic_write.replace_file(directory / CURRENT, _NONE_YET)
-    live = _live_name(directory)
-    names = sorted((path.name for path in root.iterdir() if _NAME.fullmatch(path.name)), key=_number)
-    for name in names:
-        if _number(name) > _number(live):
-            shutil.rmtree(root / name)
-    generation = root / f"g{_number(live) + 1:06d}"
-    generation.mkdir()
-    return generation
-
-
-def publish(directory: Path, generation: Path, manifest: Manifest) -> None:
-    """Makes a finished generation the live one; before the last rename, the old one still is."""
-    data = json.dumps(asdict(manifest), indent=2).encode()
-    (generation / MANIFEST).write_bytes(data)
-    for path in sorted(generation.iterdir()):
-        atomic_write.sync(path)
-    atomic_write.sync(generation)
-    atomic_write.sync(generation.parent)
-    pointer = f"{generation.name} {hashlib.sha256(data).hexdigest()}\n"
-    atomic_write.replace_file(directory / CURRENT, pointer.encode())
-
-
-def collect(directory: Path) -> None:
-    """Removes all generations but the live one.
-
-    A process that has one of them open reads on from it: the system keeps the files until the last one closes them.
-    One that was about to open it opens the live one instead (see `settled`).
-    """
-    live = _number(_live_name(directory))
-    for path in (directory / GENERATIONS).iterdir():
-        if _NAME.fullmatch(path.name) and _number(path.name) < live:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def set_aside(directory: Path) -> Path | None:
-    """Moves all generations, of whatever state, into a new folder inside `directory`; the caller holds the lock.
-
-    Returns that folder, None where there was nothing to move. `CURRENT` goes first: cut off after it, the rest
-    counts as damaged and can be set aside, too.
-    """
-    if _pointer(directory) in (None, _NONE_YET) and not any((directory / GENERATIONS).glob("g*")):
-        return None
-    now = datetime.datetime.now(datetime.timezone.utc)
-    folder = directory / f"set-aside-{now:%Y%m%dT%H%M%S.%fZ}"
-    folder.mkdir()
-    for name in (CURRENT, GENERATIONS):
-        if os.path.lexists(directory / name):
-            (directory / name).rename(folder / name)
-    atomic_write.sync(folder)
-    atomic_write.sync(directory)
-    return folder
-
-
-def put_back(directory: Path, folder: Path) -> None:
-    """Undoes `set_aside` unless a generation was made since; what cannot be moved stays in the folder."""
-    if _pointer(directory) not in (None, _NONE_YET):
-        return
-    with contextlib.suppress(OSError):
-        (directory / CURRENT).unlink(missing_ok=True)
-        if (directory / GENERATIONS).exists():
-            (directory / GENERATIONS).rmdir()
-        for name in (GENERATIONS, CURRENT):
-            if os.path.lexists(folder / name):
-                (folder / name).rename(directory / name)
-        folder.rmdir()
-
-
-def _number(name: str) -> int:
-    return int(name[1:] or 0)
-
-
-def is_live(directory: Path, generation: Path) -> bool:
-    """Tells whether a generation has become the live one."""
-    return _live_name(directory) == generation.name
-
-
-def _live_name(directory: Path) -> str:
-    try:
-        return (directory / CURRENT).read_text("ascii").split()[0]
-    except FileNotFoundError:
-        return "g"

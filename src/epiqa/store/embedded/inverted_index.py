@@ -25,7 +25,7 @@ CREATE TABLE lengths (lengths BLOB NOT NULL);
 # Positions of the title come before those of the text, so that no phrase runs from the one into the other.
 FIRST_OF_TEXT = 4096
 LAST_POSITION = 2**16 - 1  # all that follow have this one
-MOST_COUNTED = 255  # of a stem in one chunk; BM25 hardly tells more of them apart
+MOST_COUNTED = 255  # of a stem in one chunk; BM25 hardly distinguishes higher counts
 
 ROW, _COUNT, _POSITION, _LENGTH = np.dtype("<i4"), np.dtype("u1"), np.dtype("<u2"), np.dtype("<u4")
 _TOKENS_AT_ONCE = 100_000

@@ -94,7 +94,7 @@ class EmbeddedSources:
         return None if row is None else str(row[0])
 
     def free_id(self, document: Document) -> str:
-        """Returns the id under which a new document is to be stored.
+        """Returns the id under which to store a new document.
 
         It is that of the document in its place, if the text is the same and lies nowhere else, so that citations
         stay valid; else its own, unless a document that moved away has kept that.
@@ -110,7 +110,7 @@ class EmbeddedSources:
         return text_digest(f"{document.id}{content_digest(document)}")[: len(document.id)]
 
     def put(self, location: str, path: str, document_id: str) -> str | None:
-        """Gives a document a place, and returns the id of that which had it."""
+        """Gives a document a location; returns the id of the document that was there."""
         earlier = self.document_at(location)
         self._connection.execute(
             "INSERT OR REPLACE INTO places (location, path, document_id) VALUES (?, ?, ?)",
@@ -129,16 +129,16 @@ class EmbeddedSources:
             self.is_changed = True
 
     def forget(self, document_id: str) -> None:
-        """Takes all its places away from a document that is removed; its files are to be read again."""
+        """Takes all locations away from a removed document; its files will be read again."""
         rows = self._connection.execute("SELECT location FROM places WHERE document_id = ?", (document_id,))
         files = {(str(location).partition("//")[0],) for (location,) in rows.fetchall()}
         self._connection.executemany("UPDATE files SET content = NULL WHERE location = ?", files)
         self._connection.execute("DELETE FROM places WHERE document_id = ?", (document_id,))
 
     def forget_unread(self, path: str) -> bool:
-        """Takes what could not be read, by its path, off the list; returns False where there is nothing of it.
+        """Takes a path off the list of what could not be read; returns whether it was on it.
 
-        The file is to be read again: where it is still among those given, the next run says of it what it finds.
+        The file will be read again: if it is still among the given ones, the next run reports on it anew.
         """
         rows = self._connection.execute("SELECT DISTINCT location FROM unread WHERE path = ?", (path,)).fetchall()
         for (location,) in rows:

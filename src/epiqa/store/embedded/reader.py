@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from epiqa.filters import EVERYTHING, Filter
-from epiqa.store.embedded import catalogue, filter_sql, inverted_index, provenance
+from epiqa.store.embedded import catalogue, filter_sql, inverted_index, listing, provenance
 from epiqa.store.embedded import generations as files
 from epiqa.store.embedded.bm25 import BM25
 from epiqa.store.embedded.catalogue import Stored
@@ -28,7 +28,7 @@ KEPT_SELECTIONS = 8
 class EmbeddedReader:
     """Searches by vector and by words, and gives text by number. Safe for several threads.
 
-    Each of its methods raises IndexDamagedError where it comes upon what is not as it was written.
+    Each method raises IndexDamagedError where it meets damage.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class EmbeddedReader:
         return self._selection(within).mask
 
     def _selection(self, within: Filter) -> filter_sql.Selection:
-        """Returns what a filter selects; the last ones are kept, for a question asks several times."""
+        """Returns what a filter selects; the last ones are kept, since a question asks several times."""
         with self._reading():
             found = self._selections.pop(within, None)
             if found is None:
@@ -117,7 +117,7 @@ class EmbeddedReader:
             return found
 
     def has_word(self, word: str) -> bool:
-        """Tells whether a chunk has the word, or another with its stem; several words in one text are a phrase."""
+        """Returns whether a chunk has the word, or another with its stem; several words are a phrase."""
         with self._reading():
             return self._words.has_any(word)
 
@@ -144,12 +144,12 @@ class EmbeddedReader:
     def fetch(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Returns the chunks of the given numbers as passages without scores."""
         with self._reading():
-            return catalogue.fetch(self._connection, numbers, self._text)
+            return listing.fetch(self._connection, numbers, self._text)
 
     def documents(self) -> list[DocumentInfo]:
         """Returns all documents, by path."""
         with self._reading():
-            return catalogue.list_documents(self._connection)
+            return listing.list_documents(self._connection)
 
     def unread(self) -> list[tuple[str, str]]:
         """Returns path and reason of each file that could not be read, by path."""
@@ -157,7 +157,7 @@ class EmbeddedReader:
             return provenance.list_unread(self._connection)
 
     def text(self, document_id: str) -> str | None:
-        """Returns the whole text of a document, or None when there is none of that id."""
+        """Returns the whole text of a document, or None for an unknown id."""
         with self._reading():
             stored = catalogue.find_document(self._connection, document_id)
             return None if stored is None else self._text(stored)

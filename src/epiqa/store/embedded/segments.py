@@ -72,7 +72,7 @@ class Part(Protocol):
         """Yields all rows and their vectors."""
 
     def take(self, first: int, count: int) -> Vectors:
-        """Returns the vectors of so many rows."""
+        """Returns the vectors of `count` rows."""
 
 
 @dataclass(frozen=True, slots=True)

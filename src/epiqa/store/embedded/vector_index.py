@@ -34,7 +34,7 @@ Blocks: TypeAlias = Iterator[tuple[NDArray[np.int64], Vectors]]
 
 
 def kind_for(count: int, *, flat_up_to: int = FLAT_UP_TO) -> str:
-    """Returns the kind of index for so many vectors, as FAISS's `index_factory` names it."""
+    """Returns the kind of index for this number of vectors, as FAISS's `index_factory` names it."""
     if count <= flat_up_to:
         return FLAT
     return f"IVF{2 ** round(np.log2(count / VECTORS_PER_LIST))},SQfp16"
@@ -43,7 +43,7 @@ def kind_for(count: int, *, flat_up_to: int = FLAT_UP_TO) -> str:
 def write_vectors(
     path: Path, dimensions: int, count: int, blocks: Callable[[], Blocks], kind: str | None = None
 ) -> str:
-    """Writes the vectors of the rows from 0 to `count`; returns the kind of index, the one for so many or `kind`.
+    """Writes the vectors of rows 0 to `count`; returns the kind of index, `kind` or the one for that many.
 
     `blocks` gives them block by block, each time it is called.
     """
@@ -79,7 +79,7 @@ def _sample(blocks: Blocks, count: int, size: int, dimensions: int) -> Vectors:
 
 
 def _parameters(selector: Any, lists: int | None = None) -> Any:
-    """Returns how to search: in what a selector selects, and in so many lists where there are any."""
+    """Returns how to search: among what a selector selects, and in this number of lists."""
     parameters: Any = faiss.SearchParameters() if lists is None else faiss.SearchParametersIVF()
     parameters.sel = selector
     if lists is not None:
@@ -95,7 +95,7 @@ class VectorIndex:
 
     @classmethod
     def read(cls, path: Path, digest: str) -> VectorIndex:
-        """Reads a file whose SHA-256 is `digest`; nothing of another is parsed, for it could crash the process.
+        """Reads a file whose SHA-256 is `digest`; another one is not parsed, since it could crash the process.
 
         Raises OSError, or ValueError when it is another, or nothing that is written here.
         """
@@ -120,7 +120,7 @@ class VectorIndex:
 
     @property
     def is_flat(self) -> bool:
-        """Tells whether all is kept and compared as it was given."""
+        """Returns whether vectors are kept and compared in full precision."""
         return isinstance(self._index, faiss.IndexFlatIP)
 
     def blocks(self) -> Blocks:
@@ -137,7 +137,7 @@ class VectorIndex:
                 yield rows, codes.view(np.float16).reshape(size, self.dimensions).astype(np.float32)
 
     def take(self, first: int, count: int) -> Vectors:
-        """Returns the vectors of so many rows, shape (count, dimensions)."""
+        """Returns the vectors of `count` rows, shape (count, dimensions)."""
         if not self.is_flat:
             self._index.make_direct_map()
         taken: Vectors = self._index.reconstruct_batch(np.arange(first, first + count))
@@ -146,7 +146,7 @@ class VectorIndex:
     def search(self, vector: Vectors, top_k: int, among: Mask | None = None) -> list[tuple[int, float]]:
         """Returns up to `top_k` (row, cosine), nearest first; `vector` has shape (dimensions,).
 
-        `among` tells of each row whether it is searched.
+        `among` masks the searchable rows, shape (rows,).
         """
         searched = len(self) if among is None else int(among.sum())
         top_k = min(top_k, searched)

@@ -86,7 +86,7 @@ def _faults(
 ) -> Iterator[str]:
     """Yields what does not hold of a segment, whose numbers begin with `first`, the nearest to the documents first.
 
-    `is_there` tells of each of its chunks whether it was not removed.
+    `is_there` masks the chunks that were not removed.
     """
     is_left = is_there.copy()
     expected = _Words(len(is_there))

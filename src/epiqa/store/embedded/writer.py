@@ -13,11 +13,11 @@ from pathlib import Path, PurePath
 from types import TracebackType
 
 import numpy as np
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock
 
-from epiqa.errors import EpiQAError, IndexBusyError, IndexMissingError
+from epiqa.errors import EpiQAError, IndexMissingError
 from epiqa.store import atomic_write
-from epiqa.store.embedded import catalogue, provenance, segments
+from epiqa.store.embedded import catalogue, provenance, publishing, segments
 from epiqa.store.embedded import generations as files
 from epiqa.store.embedded.inverted_index import Mask
 from epiqa.store.embedded.provenance import EmbeddedSources
@@ -30,7 +30,7 @@ LOCK_TIMEOUT_S = 600.0
 class EmbeddedWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
-    It starts with the catalogue of the live generation, or empty where there is none. What is added goes to a new
+    It starts with the catalogue of the live generation, or empty. What is added goes to a new
     segment; with `commit`, the others are linked, or become one with it. With `rebuild` it always starts empty:
     what was there, sound or damaged, is moved to the folder `set_aside` first, and back where nothing is committed.
     """
@@ -64,12 +64,12 @@ class EmbeddedWriter:
         with self.translated(), ExitStack() as undo:
             atomic_write.make_folder(self._directory)
             lock = FileLock(self._directory / files.LOCK)
-            self._acquire(lock)
+            publishing.acquire(lock, self._directory, self._lock_timeout_s, self._on_wait)
             undo.callback(lock.release)
             if self._rebuild:
-                self.set_aside = files.set_aside(self._directory)
+                self.set_aside = publishing.set_aside(self._directory)
                 if self.set_aside:
-                    undo.callback(files.put_back, self._directory, self.set_aside)
+                    undo.callback(publishing.put_back, self._directory, self.set_aside)
             self._making = undo.enter_context(ExitStack())
             self._begin()
             self._undo = undo.pop_all()
@@ -95,27 +95,13 @@ class EmbeddedWriter:
                 " another place with --index"
             ) from error
 
-    def _acquire(self, lock: BaseFileLock) -> None:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if self._on_wait:
-                self._on_wait()
-            try:
-                lock.acquire(timeout=self._lock_timeout_s)
-            except Timeout as error:
-                raise IndexBusyError(
-                    f"another process has been writing the index in {self._directory} for more than"
-                    f" {self._lock_timeout_s:g} seconds: try again when it is done"
-                ) from error
-
     def _begin(self) -> None:
         """Copies the live catalogue, or starts an empty one; `_making` learns how to remove it again."""
         self._segments, self._hashes, self._opened, self._new = (), {}, {}, None
         try:
             self._live, manifest = files.current(self._directory)
         except IndexMissingError:
-            self._generation = files.prepare(self._directory)
+            self._generation = publishing.prepare(self._directory)
             self._making.callback(self._discard)
             self._connection = catalogue.create(self._generation / files.CATALOGUE, catalogue.CATALOGUE)
         else:
@@ -124,7 +110,7 @@ class EmbeddedWriter:
             self._dimensions, self.chunking = manifest.dimensions, manifest.chunking
             self._segments, self._hashes = manifest.segments, manifest.files
             self.info = manifest.info
-            self._generation = files.prepare(self._directory)
+            self._generation = publishing.prepare(self._directory)
             self._making.callback(self._discard)
             shutil.copyfile(self._live / files.CATALOGUE, self._generation / files.CATALOGUE)
             self._connection = catalogue.open_for_writing(self._generation / files.CATALOGUE)
@@ -132,7 +118,7 @@ class EmbeddedWriter:
         self.sources, self._is_changed = EmbeddedSources(self._connection), False
 
     def _discard(self) -> None:
-        if not files.is_live(self._directory, self._generation):
+        if not publishing.is_live(self._directory, self._generation):
             shutil.rmtree(self._generation, ignore_errors=True)
 
     def set_embedder(self, embedder: Embedder, chunking: Chunking = DEFAULT_CHUNKING) -> None:
@@ -143,7 +129,7 @@ class EmbeddedWriter:
 
     @property
     def is_changed(self) -> bool:
-        """Tells whether there is anything to commit."""
+        """Returns whether there is anything to commit."""
         return self._is_changed or self.sources.is_changed
 
     def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> str | None:
@@ -179,7 +165,7 @@ class EmbeddedWriter:
         return sum(segment.chunks for segment in self._segments)
 
     def remove(self, document_id: str) -> bool:
-        """Removes a document; returns False when there is none of that id."""
+        """Removes a document; returns False for an unknown id."""
         with self.translated():
             if not catalogue.delete(self._connection, document_id):
                 return False
@@ -269,8 +255,8 @@ class EmbeddedWriter:
             manifest.files.update(
                 {name: hashes.get(name) or files.sha256(self._generation / name) for name in sorted(manifest.names)}
             )
-            files.publish(self._directory, self._generation, manifest)
-            files.collect(self._directory)
+            publishing.publish(self._directory, self._generation, manifest)
+            publishing.collect(self._directory)
             self.info = manifest.info
             self._making.close()
 
