@@ -19,6 +19,7 @@ import numpy as np
 
 from epiqa.errors import EpiQAError
 from epiqa.evaluation import sampling
+from epiqa.evaluation.measures import flat_values
 from epiqa.evaluation.outcomes import Evaluation, per_question
 from epiqa.evaluation.questions import QuestionSet, RetrievalSet
 from epiqa.evaluation.sampling import Array, Figures, Samples
@@ -108,9 +109,10 @@ def check_baseline(questions: QuestionSet | RetrievalSet, baseline: Mapping[str,
 
 def changed_settings(evaluation: Evaluation, baseline: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Returns by flat name the settings that are not those of the baseline, with the baseline's value first."""
-    before, after = _flat(baseline.get("settings", {})), _flat(evaluation.settings)
+    settings = baseline.get("settings")
+    before, after = flat_values(settings if isinstance(settings, Mapping) else {}), flat_values(evaluation.settings)
     names = list(dict.fromkeys([*after, *before]))
-    pairs = [(name, before.get(name, "none"), after.get(name, "none")) for name in names]
+    pairs = [(name, str(before.get(name, "none")), str(after.get(name, "none"))) for name in names]
     return [(name, old, new) for name, old, new in pairs if old != new]
 
 
@@ -190,13 +192,3 @@ def _p_value(observed: float, swapped: Array) -> float:
 
 def _rounded(value: float) -> float:
     return round(float(value), sampling.DIGITS)
-
-
-def _flat(settings: object, prefix: str = "") -> dict[str, str]:
-    if not isinstance(settings, Mapping):
-        return {}
-    flat: dict[str, str] = {}
-    for name, value in settings.items():
-        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": str(value)}
-        flat |= inner
-    return flat

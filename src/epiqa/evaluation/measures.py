@@ -27,14 +27,11 @@ ALL_MEASURES = ("questions", "answerable", *SHARES, *TIMES)
 LOWER_IS_BETTER = frozenset({"abstention.false_answer_rate", "calibration.ece", "calibration.brier", *TIMES})
 
 
-def flat_values(measures: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the measures by their flat names: nested ones are joined by a dot."""
-    flat: dict[str, float] = {}
-    for name, value in measures.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{inner}": number for inner, number in flat_values(value).items()}
-        else:
-            flat[name] = value
+def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested measures or settings by flat names: those inside of others are joined by a dot."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= flat_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
 
 

@@ -24,8 +24,8 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 class Parsed:
     """The text of a document and what the file says of it; `types.Document` says what the fields mean.
 
-    `date` and `title` are None unless the file states them apart from its text. `member` names a part of a container,
-    by what follows the file's path: "/inner.txt" or "#12". `is_named_by_file` says that
+    `date` and `title` are None unless the file states them apart from its text. `member` names a part of a
+    container, by what follows the file's path: "/inner.txt" or "#12". `is_named_by_file` says that
     no line of the text is a title.
     """
 

@@ -11,29 +11,13 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 # UTF-8 cannot hold lone surrogates, HTML forbids noncharacters, and of control characters only tabs and line feeds
 # mean anything.
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
-# Without it the table is whole, and filtered by its links all the same: they are anchors that the style looks at.
-_SCRIPT = """
-const field = document.querySelector("input[type=search]");
-if (field) {
-  const rows = [...document.querySelectorAll(".rows tbody tr")];
-  const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join("\\n").toLowerCase());
-  const filter = () => {
-    const words = field.value.toLowerCase().split(/\\s+/);
-    rows.forEach((row, i) => { row.hidden = !words.every((word) => texts[i].includes(word)); });
-    const shown = rows.filter((row) => getComputedStyle(row).display !== "none").length;
-    document.querySelector("output").textContent = `${shown} of ${rows.length} shown`;
-  };
-  document.querySelector(".search").hidden = false;
-  field.addEventListener("input", filter);
-  addEventListener("hashchange", filter);
-  addEventListener("load", filter);
-}
-"""
+_HERE = Path(__file__).parent
 
 
 def escape(text: object) -> str:
@@ -61,9 +45,11 @@ def column(name: str, kind: str = "") -> str:
 
 
 def document(title: str, body: str, style: str) -> str:
-    """Returns the page; `title` is a text, `body` HTML."""
+    """Returns the page; `title` is a text, `body` HTML, `style` what is added to `report.css`."""
+    # Without the script the table is whole, and its links still filter it: the style looks at their anchors.
+    style, script = (_HERE / "report.css").read_text("utf-8") + style, (_HERE / "report.js").read_text("utf-8")
     policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(_SCRIPT)}; "
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
     return (
@@ -71,7 +57,7 @@ def document(title: str, body: str, style: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name=viewport content="width=device-width">'
         f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><main>{body}</main><script>{_SCRIPT}</script></body></html>\n"
+        f"<body><main>{body}</main><script>{script}</script></body></html>\n"
     )
 
 

@@ -12,7 +12,6 @@ from epiqa.evaluation.report.kinds import KINDS_STYLE, count_kinds, filters, ove
 from epiqa.evaluation.report.markup import document, escape
 from epiqa.evaluation.report.plots import curves
 from epiqa.evaluation.report.rows import ROWS_STYLE, outcomes_table, queries_table
-from epiqa.evaluation.report.style import STYLE
 from epiqa.evaluation.report.summary import differences_table, measures_table, settings_table
 
 
@@ -51,7 +50,7 @@ def render_report(evaluation: Evaluation, questions: str, differences: Sequence[
     if evaluation.skipped:
         lines = "".join(f"<li>{escape(line)}</li>" for line in evaluation.skipped)
         body += _section("skipped", "Lines that were left out", f"<ul>{lines}</ul>")
-    return document(title, body, STYLE + KINDS_STYLE + ROWS_STYLE)
+    return document(title, body, KINDS_STYLE + ROWS_STYLE)
 
 
 def _section(name: str, heading: str, content: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epiqa.evaluation.compare import Difference
-from epiqa.evaluation.measures import LOWER_IS_BETTER, TIMES
+from epiqa.evaluation.measures import LOWER_IS_BETTER, TIMES, flat_values
 from epiqa.evaluation.outcomes import Evaluation
 from epiqa.evaluation.report.markup import column, escape, table
 from epiqa.evaluation.report.plots import interval, interval_axis, reach
@@ -47,7 +47,7 @@ _AT_CUTOFF = re.compile(r"(?:abstention\.)?(recall|mrr|ndcg|coverage)@(\d+)")
 
 def flat_measures(measures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yields each measure's name, nested ones joined by a dot, with its value as text."""
-    for name, value in _flat(measures):
+    for name, value in flat_values(measures).items():
         yield name, f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
@@ -59,7 +59,7 @@ def measures_table(evaluation: Evaluation) -> str:
     heads.append(column("What it says", "meaning"))
     caption = "Intervals are of a bootstrap over the questions." if evaluation.intervals else "Of the whole set."
     rows = []
-    for name, value in _flat(evaluation.measures):
+    for name, value in flat_values(evaluation.measures).items():
         cells = f"<td class=figure>{_as_text(name, value)}</td>"
         if evaluation.intervals:
             bounds = evaluation.intervals.get(name)
@@ -90,18 +90,9 @@ def differences_table(differences: Sequence[Difference]) -> str:
 
 def settings_table(settings: Mapping[str, Any]) -> str:
     """Returns what was asked how, on what, and with which versions."""
-    rows = (
-        f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _flat(settings)
-    )
+    named = flat_values(settings).items()
+    rows = (f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in named)
     return table("settings", "As recorded with the run.", (column("Setting"), column("Value")), rows)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _meaning(name: str, *, of_rankings: bool) -> str:
