@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.test_cli import Result, Run, run
+from cli.shell import Result, Run
 from epiqa.cli import progress, show
-
-__all__ = ["run"]
 
 
 def index(run: Run, folder: Path, *options: str) -> Result:

@@ -1,36 +1,28 @@
-"""The report: every string escaped, the curves, the worst questions first, what to mend; and in a browser."""
+"""A report: hostile text, the order of questions, measures, differences, settings."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
-import shutil
-import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from epiqa.assistant import TOP_K
 from epiqa.errors import EpiQAError
 from epiqa.evaluation import Difference, Evaluation, Outcome, QueryOutcome, flat_measures, write_report
-from epiqa.evaluation.outcomes import RankedPassage, verdict
+from epiqa.evaluation.outcomes import verdict
 from epiqa.evaluation.questions import Question
 from epiqa.evaluation.report import render_report
-from epiqa.types import Answer, Candidate, Citation
+from epiqa.types import Answer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-HOSTILE = """<script>alert('1')</script>"'><img src=x onerror=alert(1)>&amp;</style></title></svg>"""
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMIUM_FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
-WIDTHS = (400, 900, 1400)
+    pass
+from evaluation.reports import HOSTILE, drawing, drawings, outcome, ranked
 
 
 class Source(HTMLParser):
@@ -86,60 +78,6 @@ class Source(HTMLParser):
             self.tables[self._table][-1][-1] += data
 
 
-def outcome(
-    question: str,
-    *,
-    golds: tuple[str, ...] = ("seven",),
-    text: str = "seven",
-    is_answered: bool = True,
-    confidence: float = 0.5,
-    f1: float = 1.0,
-    forced_f1: float = 1.0,
-    hits: tuple[bool, ...] | None = (True,),
-    path: str = "a.txt",
-    context: str | None = None,
-    latency_ms: float = 1.0,
-    others: tuple[str, ...] = (),
-    name: str = "",
-) -> Outcome:
-    citation = Citation(
-        document_id="d",
-        title="A title",
-        path=path,
-        date=None,
-        page=None,
-        start=3,
-        end=3 + len(text),
-        quote=text,
-        before=f"Before {path} ",
-        after=" after.",
-    )
-    return Outcome(
-        question=Question(question, golds, document=path, context=context, id=name),
-        answer=Answer(
-            question=question,
-            is_answered=is_answered,
-            text=text if is_answered else None,
-            confidence=confidence,
-            citations=(citation,) if is_answered else (),
-            candidates=tuple(Candidate(each, confidence, (citation,)) for each in (text, *others)),
-            passages=(),
-        ),
-        exact_match=float(f1 == 1.0),
-        f1=f1,
-        forced_f1=forced_f1,
-        verbatim=(True,) if is_answered else (),
-        hits=hits,
-        latency_ms=latency_ms,
-        retrieved=tuple(RankedPassage(path, 10 * i, 10 * i + 9, 0.5) for i in range(len(hits or ()))),
-    )
-
-
-def ranked(name: str, ranking: Sequence[str], relevant: dict[str, float], ndcg: float = 0.0) -> QueryOutcome:
-    scores = tuple((document, 1 / (rank + 1)) for rank, document in enumerate(ranking))
-    return QueryOutcome(name, f"query {name}", scores, relevant, {"ndcg@10": ndcg}, latency_ms=2.0)
-
-
 def read(*outcomes: Outcome) -> Source:
     return Source(render_report(Evaluation({}, outcomes), "set.jsonl"))
 
@@ -147,40 +85,6 @@ def read(*outcomes: Outcome) -> Source:
 def rows_of(source: Source) -> list[list[str]]:
     """Returns the questions' rows, without the head."""
     return source.tables["rows outcomes"][1:]
-
-
-def drawings(source: str) -> list[ElementTree.Element]:
-    return [ElementTree.fromstring(svg) for svg in re.findall("<svg.*?</svg>", source, re.DOTALL)]
-
-
-def places(curve: ElementTree.Element) -> list[tuple[float, float]]:
-    """Returns the points of a path in its plot's units."""
-    points = [point.split() for point in re.split("[ML]", curve.attrib["d"])[1:]]
-    return [(float(x), float(y)) for x, y in points]
-
-
-def dots(svg: ElementTree.Element) -> list[tuple[float, float, float, str | None]]:
-    return [
-        (float(dot.attrib["cx"]), float(dot.attrib["cy"]), float(dot.attrib["r"]), dot.findtext("title"))
-        for dot in svg.iter("circle")
-    ]
-
-
-def drawing(source: str, name: str) -> ElementTree.Element:
-    (svg,) = (svg for svg in drawings(source) if svg.attrib.get("aria-label", "").startswith(name))
-    return svg
-
-
-def line(svg: ElementTree.Element, kind: str) -> list[tuple[float, float]]:
-    (path,) = (path for path in svg.iter("path") if path.attrib["class"] == kind)
-    return places(path)
-
-
-def box(svg: ElementTree.Element) -> tuple[float, float, float, float]:
-    """Returns the left, right, bottom and top of a plot's square."""
-    grid = line(svg, "grid")
-    across, down = [x for x, _ in grid], [y for _, y in grid]
-    return min(across), max(across), max(down), min(down)
 
 
 def test_hostile_strings_are_shown_and_not_run() -> None:
@@ -342,134 +246,6 @@ def test_an_answer_that_was_not_retrieved_is_not_among_so_many() -> None:
     assert rows_of(read(outcome("?", hits=(False,) * 20)))[0][4] == "not in 20"
 
 
-def test_risk_by_coverage_is_drawn_with_the_threshold() -> None:
-    outcomes = (
-        outcome("a", confidence=0.9),
-        outcome("b", confidence=0.7, forced_f1=0.0),
-        outcome("c", confidence=0.7),
-        outcome("d", confidence=0.4, is_answered=False),
-        outcome("e", confidence=0.0, is_answered=False, forced_f1=0.0, golds=()),
-    )
-    page = render_report(Evaluation({}, outcomes), "x")
-    svg = drawing(page, "Curve of risk")
-    left, right, bottom, top = box(svg)
-    drawn = line(svg, "curve")
-    # Of the first one, three, four and five, these shares are wrong.
-    expected = [(0.2, 0.0), (0.6, 1 / 3), (0.8, 0.25), (1.0, 0.4)]
-    shares = [((x - left) / (right - left), (bottom - y) / (bottom - top)) for x, y in drawn]
-    assert shares == [pytest.approx(point, abs=1e-3) for point in expected]
-    assert [(bottom - y) / (bottom - top) for _, y in line(svg, "dashed")] == pytest.approx([0.2, 0.2], abs=1e-3)
-    assert dots(svg) == [
-        (*drawn[3], 3.0, "100.0% answered, 40.0% of them wrongly"),
-        (*drawn[1], 6.0, "60.0% answered, 33.3% of them wrongly"),
-    ]
-    assert "60.0% are answered, 33.3% of them wrongly; were all answered, 40.0% would be wrong" in page
-    assert "With 20% wrong (dashed), 20.0% can be answered." in page
-
-
-def test_a_threshold_that_none_reaches_is_not_drawn() -> None:
-    page = render_report(Evaluation({}, (outcome("a", confidence=0.3, is_answered=False, f1=0.0),)), "x")
-    svg = drawing(page, "Curve of risk")
-    assert [title for *_, title in dots(svg)] == ["100.0% answered, 0.0% of them wrongly"]
-    assert "threshold" not in [text.text for text in svg.iter("text")]
-    assert "At the threshold no question is answered" in page
-
-
-def test_reliability_is_drawn_with_a_dot_for_each_bin_that_has_questions() -> None:
-    confidences_and_f1 = [(0.0, 0.0), (0.42, 1.0), (0.48, 0.0), (0.95, 1.0), (1.0, 1.0), (0.93, 1.0), (0.92, 0.0)]
-    outcomes = tuple(outcome("?", confidence=confidence, forced_f1=f1) for confidence, f1 in confidences_and_f1)
-    page = render_report(Evaluation({}, outcomes), "x")
-    svg = drawing(page, "Reliability")
-    (left, bottom), (right, top) = line(svg, "dashed")
-    titles = [
-        "Confidence 0.0%, 0.0% right, questions: 1",
-        "Confidence 45.0%, 50.0% right, questions: 2",
-        "Confidence 95.0%, 75.0% right, questions: 4",
-    ]
-    drawn = dots(svg)
-    assert [title for *_, title in drawn] == titles
-    assert [text.text for text in svg.iter("text")][-3:] == ["1", "2", "4"]
-    assert all(title in svg.attrib["aria-label"] for title in titles)
-    assert [(x - left) / (right - left) for x, *_ in drawn] == pytest.approx([0, 0.45, 0.95], abs=1e-3)
-    assert [(bottom - y) / (bottom - top) for _, y, *_ in drawn] == pytest.approx([0, 0.5, 0.75], abs=1e-3)
-    assert [(radius / drawn[-1][2]) ** 2 for _, _, radius, _ in drawn] == pytest.approx([1 / 4, 1 / 2, 1], abs=0.01)
-    # |0 - 0|, |0.9 - 1| and |3.8 - 3| over seven questions.
-    assert "Expected calibration error (ECE): 0.1286." in page
-
-
-def test_recall_is_drawn_at_every_rank_to_20() -> None:
-    def found_at(rank: int | None) -> Outcome:
-        return outcome("?", hits=tuple(place == rank for place in range(1, 21)))
-
-    outcomes = (found_at(1), found_at(3), found_at(20), found_at(None), outcome("?", golds=(), hits=None))
-    svg = drawing(render_report(Evaluation({}, outcomes), "x"), "Recall")
-    _, _, bottom, top = box(svg)
-    shares = [(bottom - y) / (bottom - top) for _, y in line(svg, "curve")]
-    assert shares == pytest.approx([0.25] * 2 + [0.5] * 17 + [0.75], abs=1e-3)
-    assert [title for *_, title in dots(svg)] == ["Recall at 1: 25.0%", "Recall at 5: 50.0%", "Recall at 20: 75.0%"]
-
-
-def test_recall_of_queries_is_the_mean_share_of_their_documents() -> None:
-    queries = (ranked("1", ["a", "b", "c"], {"a": 1.0, "c": 2.0}), ranked("2", ["a"], {"z": 1.0}))
-    svg = drawing(render_report(Evaluation({}, (), queries), "x"), "Recall")
-    _, _, bottom, top = box(svg)
-    shares = [(bottom - y) / (bottom - top) for _, y in line(svg, "curve")]
-    assert shares == pytest.approx([0.25, 0.25] + [0.5] * 18, abs=1e-3)
-
-
-def test_without_a_search_there_is_no_curve_of_recall() -> None:
-    page = render_report(Evaluation({}, (outcome("?", hits=None, context="x"),)), "x")
-    assert not any("Recall" in svg.attrib.get("aria-label", "") for svg in drawings(page))
-
-
-def test_latency_is_drawn_with_one_slow_question_in_the_last_column() -> None:
-    latencies_ms = [5.0] * 10 + [12.0] * 60 + [30.0] * 30 + [4000.0]
-    outcomes = tuple(outcome("?", latency_ms=latency) for latency in latencies_ms)
-    page = render_report(Evaluation({}, outcomes), "x")
-    svg = drawing(page, "Histogram of latency")
-    columns = [rect.findtext("title") for rect in svg.iter("rect")]
-    assert len(columns) == 20
-    assert [title for title in columns if title and not title.endswith(": 0")] == [
-        "3 to 6 ms: 10",
-        "12 to 15 ms: 60",
-        "30 to 33 ms: 30",
-        "57 to 60 ms and more (1): 1",
-    ]
-    heights = [float(rect.attrib["height"]) for rect in svg.iter("rect")]
-    assert heights[4] == 6 * heights[1] == 2 * heights[10]
-    texts = [text.text for text in svg.iter("text")]
-    assert {"p50 12 ms", "p95 30 ms", "0", "20", "40", "60"} <= set(texts)
-    assert "Half the questions took up to 12 ms (p50), 95% up to 30 ms (p95), the slowest 4000 ms." in page
-    assert "The last column holds 1 beyond 60 ms." in page
-
-
-@pytest.mark.parametrize("latency_ms", [0.0, 0.003, 1.0, 50.0, 1e6])
-def test_equal_latencies_are_drawn(latency_ms: float) -> None:
-    page = render_report(Evaluation({}, (outcome("?", latency_ms=latency_ms),)), "x")
-    titles = [rect.findtext("title") for rect in drawing(page, "Histogram").iter("rect")]
-    assert sum(str(title).endswith(": 1") for title in titles) == 1
-
-
-def test_the_drawings_have_names_and_stay_within_their_boxes() -> None:
-    corners = [(0.0, 0.0), (0.05, 1.0), (1.0, 1.0), (0.95, 0.0)]
-    for each in corners:
-        outcomes = tuple(
-            outcome("?", confidence=c, forced_f1=f1, latency_ms=1000 * c + 1) for c, f1 in [*corners, *[each] * 999]
-        )
-        plots = [svg for svg in drawings(render_report(Evaluation({}, outcomes), "x")) if "viewBox" in svg.attrib]
-        assert len(plots) == 4
-        for svg in plots:
-            assert svg.attrib["role"] == "img"
-            assert svg.attrib["aria-label"]
-            _, _, width, height = map(float, svg.attrib["viewBox"].split())
-            for x, y, radius, _ in dots(svg):
-                assert radius <= x <= width - radius
-                assert radius <= y <= height - radius
-            for text in svg.iter("text"):
-                assert 0 <= float(text.attrib["x"]) <= width
-                assert 10 <= float(text.attrib["y"]) <= height
-
-
 def test_queries_stand_worst_first_with_what_was_found_and_what_is_relevant() -> None:
     many = {f"r{i}": 1.0 for i in range(6)} | {"best": 2.0}
     queries = (
@@ -588,147 +364,3 @@ def test_a_report_that_cannot_be_written_is_an_error_with_its_path(tmp_path: Pat
     path = tmp_path / "no folder" / "report.html"
     with pytest.raises(EpiQAError, match=f"{re.escape(str(path))} cannot be written .No such file"):
         write_report(Evaluation({}), "x", path)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        assert "EPIQA_REQUIRE_BROWSER" not in os.environ, "CI must not skip the report's tests"
-        pytest.skip("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of everything there can be, hostile strings included."""
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    long = "unbreakable" * 30
-    outcomes = (
-        outcome("Who chaired the meeting?", text="Tan Zuojun", latency_ms=100.0),
-        outcome("Who spoke?", text="Governor Tang", f1=0.0, forced_f1=0.0),
-        outcome(HOSTILE, golds=(HOSTILE,), text=HOSTILE, f1=0.0, forced_f1=0.0, path=HOSTILE),
-        outcome(long, golds=(long,), text=long, path=long, f1=0.0, forced_f1=0.0, hits=(False,), confidence=0.9),
-        outcome("How many?", golds=(), f1=1.0, forced_f1=0.0, is_answered=False, hits=None),
-    )
-    differences = [
-        Difference("abstention.false_answer_rate", 0.5, 0.55, 0.01, 0.1, 0.004),
-        Difference("f1", 0.5, 0.55, -0.01, 0.1, 0.2),
-    ]
-    evaluation = Evaluation(
-        {"f1": 0.5, "abstention": {"false_answer_rate": 0.1}, "latency_ms": {"p50": 1.0}},
-        outcomes,
-        settings={"sha256": "0" * 64},
-        intervals={"f1": (0.4, 0.6)},
-        skipped=(HOSTILE, long),
-    )
-    write_report(evaluation, HOSTILE, path, differences)
-    return path
-
-
-@pytest.fixture(scope="module")
-def ranking_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("report") / "ranking.html"
-    queries = (ranked("1", ["a", HOSTILE], {"a": 1.0}, ndcg=1.0), ranked("2", ["a"], {"z" * 200: 1.0}))
-    write_report(Evaluation({"ndcg@10": 0.5}, (), queries), "beir", path)
-    return path
-
-
-class Visits:
-    """Opens reports in a browser, and keeps what they asked for and complained about."""
-
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-
-    def open(
-        self, path: Path, *, width: int = 1400, dark: bool = False, has_script: bool = True, anchor: str = ""
-    ) -> Page:
-        scheme: Literal["dark", "light"] = "dark" if dark else "light"
-        page = self._browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=has_script
-        )
-        page.set_default_timeout(20_000)
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.goto(path.as_uri() + anchor)
-        return page
-
-
-@pytest.fixture
-def visits(browser: Browser) -> Iterator[Visits]:
-    """Whatever a test does on a report, nothing may be asked for but the report, and nothing go wrong."""
-    visits = Visits(browser)
-    yield visits
-    assert [url for url in visits.requests if not url.startswith("file:") or ".html" not in url] == []
-    assert visits.complaints == []
-
-
-def shown(page: Page) -> list[str]:
-    """Returns the verdicts of the rows that can be seen."""
-    return page.locator(".rows tbody tr:visible .chip").all_inner_texts()
-
-
-@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
-def test_the_table_is_filtered_by_verdict_with_and_without_script(
-    visits: Visits, report: Path, *, has_script: bool
-) -> None:
-    page = visits.open(report, has_script=has_script)
-    assert shown(page) == ["not retrieved", "misread", "misread", "right", "right to abstain"]
-    assert page.locator("input").is_visible() == has_script
-    page.locator(".kinds a", has_text="misread").click()
-    assert shown(page) == ["misread", "misread"]
-    assert page.locator(".only:visible").inner_text() == "Only misread: 2 of 5. Show all 5"
-    page.locator(".filter a", has_text="right to abstain").click()
-    assert shown(page) == ["right to abstain"]
-    page.locator(".only:visible a").click()
-    assert len(shown(page)) == 5
-    page.locator("svg.bar a").nth(3).click()
-    assert shown(page) == ["not retrieved"]
-    page.go_back()
-    assert len(shown(page)) == 5
-    page.close()
-    linked = visits.open(report, has_script=has_script, anchor="#only-right")
-    assert shown(linked) == ["right"]
-    linked.close()
-
-
-def test_the_table_is_searched_by_all_the_words_within_the_verdict(visits: Visits, report: Path) -> None:
-    page = visits.open(report)
-    search, count = page.get_by_label("Search the table"), page.locator("output")
-    assert count.inner_text() == "5 of 5 shown"
-    search.fill("WHO tan")
-    assert shown(page) == ["misread", "right"]
-    assert count.inner_text() == "2 of 5 shown"
-    page.locator(".filter a", has_text="misread").click()
-    assert shown(page) == ["misread"]
-    page.wait_for_function("document.querySelector('output').textContent === '1 of 5 shown'")
-    search.fill("<script>")
-    assert shown(page) == ["misread"]
-    assert page.locator(".rows tbody tr:visible td:nth-child(2)").inner_text() == HOSTILE
-    search.fill("nothing like it")
-    assert shown(page) == []
-    search.fill("")
-    assert shown(page) == ["misread", "misread"]
-    page.close()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_report_fits_its_page_and_axe_finds_nothing(
-    visits: Visits, report: Path, ranking_report: Path, width: int, *, dark: bool
-) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    for path in (report, ranking_report):
-        page = visits.open(path, width=width, dark=dark)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        violations = axe.run(page).response["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
-        page.close()
