@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
+
+from markupsafe import Markup
 
 from epiqa.assistant import TOP_K
 from epiqa.evaluation.measures import RANK_CUTOFF
 from epiqa.evaluation.outcomes import Evaluation, Outcome, QueryOutcome, verdict
-from epiqa.evaluation.report.markup import escape
+from epiqa.evaluation.report.markup import macros
 
 _NARROW = 0.04  # of the bar: a part less wide has no room for its number
 _GOAL_OF_RANKING = f"queries have a relevant document among the first {RANK_CUTOFF}"
@@ -125,76 +128,36 @@ def count_kinds(evaluation: Evaluation) -> list[KindCount]:
     return [KindCount(kind, counts[kind], _note(kind, evaluation.outcomes)) for kind in ordered]
 
 
-def overview(evaluation: Evaluation, counts: Sequence[KindCount]) -> str:
+def overview(evaluation: Evaluation, counts: Sequence[KindCount]) -> Markup:
     """Returns how many are of each kind, as a sentence, a bar, and a list that filters the table."""
     total = sum(each.count for each in counts)
     present = [each for each in counts if each.count]
     goal = "questions went right" if evaluation.outcomes else _GOAL_OF_RANKING
-    items = "".join(
-        f"<li class={each.kind.slug}>{_link(each)} <span class=quiet>({each.count / total:.1%})</span><br>"
-        f"{each.kind.hint}{each.note}</li>"
-        for each in present
-    )
-    absent = ", ".join(each.kind.name for each in counts if not each.count)
-    none = f"<p class=quiet>No question: {escape(absent)}.</p>" if absent else ""
-    said = _sentence(counts, total, goal)
-    return f"<p class=lead>{said}</p>{_bar(present, total)}<ul class=kinds>{items}</ul>{none}"
-
-
-def filters(counts: Sequence[KindCount]) -> str:
-    """Returns the links that filter the table after them, and the field that searches it."""
-    total = sum(each.count for each in counts)
-    present = [each for each in counts if each.count]
-    only = "".join(
-        f'<p class=only id="only-{each.kind.slug}">Only <strong>{escape(each.kind.name)}</strong>: {each.count} of '
-        f'{total}. <a href="#questions">Show all {total}</a></p>'
-        for each in present
-    )
-    links = "".join(_link(each) for each in sorted(present, key=lambda each: each.kind.is_right))
-    return (
-        f'{only}<nav class=filter aria-label="Filter by verdict"><a href="#questions">all {total}</a>{links}</nav>'
-        "<p class=search hidden><label>Search the table: <input type=search autocomplete=off></label> "
-        "<output class=quiet></output></p>"
-    )
-
-
-def _link(each: KindCount) -> str:
-    return f'<a class={each.kind.slug} href="#only-{each.kind.slug}">{each.count} {escape(each.kind.name)}</a>'
-
-
-def _sentence(counts: Sequence[KindCount], total: int, goal: str) -> str:
     right = sum(each.count for each in counts if each.kind.is_right)
-    wrong = [each for each in counts if each.count and not each.kind.is_right]
-    said = f"<strong>{right} of {total} {goal} ({right / total:.1%}).</strong>"
-    if wrong:
-        worst = max(wrong, key=lambda each: each.count)
-        said += f" The most frequent fault: <strong>{escape(worst.kind.name)}</strong> ({worst.count})."
-    return said
+    worst = max((each for each in present if not each.kind.is_right), key=lambda each: each.count, default=None)
+    absent = [each.kind.name for each in counts if not each.count]
+    return cast(Markup, macros().overview(right, total, goal, worst, present, _bar(present, total), absent))
 
 
-def _bar(present: Sequence[KindCount], total: int) -> str:
-    """Returns a bar with a part for each kind, each a link to its questions, as wide as the page."""
-    parts = "".join(_parts(present, total))
-    said = ", ".join(f"{each.count} {each.kind.name}" for each in present)
-    return f'<svg class="bar" role="group" aria-label="Of {total} questions: {escape(said)}">{parts}</svg>'
+def filters(counts: Sequence[KindCount]) -> Markup:
+    """Returns the links that filter the table after them, and the field that searches it."""
+    present = [each for each in counts if each.count]
+    by_fault = sorted(present, key=lambda each: each.kind.is_right)
+    return cast(Markup, macros().filters(present, by_fault, sum(each.count for each in counts)))
 
 
-def _parts(present: Sequence[KindCount], total: int) -> Iterator[str]:
+def _bar(present: Sequence[KindCount], total: int) -> Iterator[dict[str, Any]]:
+    """Yields a bar's parts, one for each kind: where each begins and how wide it is, in per cent of the bar."""
     done = 0.0
     for each in present:
         share = each.count / total
-        name = f"{each.count} {escape(each.kind.name)}"
-        number = (
-            f'<text x="{100 * (done + share / 2):.2f}%" y="62%" text-anchor="middle">{each.count}</text>'
-            if share >= _NARROW
-            else ""
-        )
-        # The list below has the same links: the keyboard need not stop twice.
-        yield (
-            f'<a class="{each.kind.slug}" href="#only-{each.kind.slug}" tabindex="-1" aria-label="{name}">'
-            f'<title>{name}</title><rect x="{100 * done:.2f}%" width="{max(_GAP, 100 * share - _GAP):.2f}%" '
-            f'height="100%"/>{number}</a>'
-        )
+        yield {
+            "kind": each.kind,
+            "count": each.count,
+            "x": f"{100 * done:.2f}",
+            "width": f"{max(_GAP, 100 * share - _GAP):.2f}",
+            "middle": f"{100 * (done + share / 2):.2f}" if share >= _NARROW else "",
+        }
         done += share
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+from markupsafe import Markup, escape
 
 from epiqa.evaluation.compare import Difference
 from epiqa.evaluation.measures import LOWER_IS_BETTER, TIMES, flat_values
 from epiqa.evaluation.outcomes import Evaluation
-from epiqa.evaluation.report.markup import column, escape, table
+from epiqa.evaluation.report.markup import macros
 from epiqa.evaluation.report.plots import interval, interval_axis, reach
 
 SIGNIFICANT = 0.05
@@ -51,48 +53,47 @@ def flat_measures(measures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def measures_table(evaluation: Evaluation) -> str:
+def measures_table(evaluation: Evaluation) -> Markup:
     """Returns every measure with its interval and meaning."""
-    heads = [column("Measure"), column("Value", "figure")]
-    if evaluation.intervals:
-        heads.append(column("95% interval", "figure"))
-    heads.append(column("What it says", "meaning"))
-    caption = "Intervals are of a bootstrap over the questions." if evaluation.intervals else "Of the whole set."
-    rows = []
-    for name, value in flat_values(evaluation.measures).items():
-        cells = f"<td class=figure>{_as_text(name, value)}</td>"
-        if evaluation.intervals:
-            bounds = evaluation.intervals.get(name)
-            cells += f"<td class=figure>{_between(name, bounds) if bounds else ''}</td>"
-        meaning = _meaning(name, of_rankings=bool(evaluation.queries))
-        rows.append(f"<tr><th scope=row>{escape(name)}</th>{cells}<td class='meaning quiet'>{meaning}</td></tr>")
-    return table("measures", caption, heads, rows)
+    has_intervals = bool(evaluation.intervals)
+    between = [("95% interval", "figure")] if has_intervals else []
+    columns = [("Measure", ""), ("Value", "figure"), *between, ("What it says", "meaning")]
+    caption = "Intervals are of a bootstrap over the questions." if has_intervals else "Of the whole set."
+    rows = [
+        {
+            "name": name,
+            "value": _as_text(name, value),
+            "interval": " – ".join(_as_text(name, bound) for bound in evaluation.intervals.get(name, ())),
+            "meaning": _meaning(name, of_rankings=bool(evaluation.queries)),
+        }
+        for name, value in flat_values(evaluation.measures).items()
+    ]
+    return cast(Markup, macros().measures(caption, columns, rows, has_intervals))
 
 
-def differences_table(differences: Sequence[Difference]) -> str:
+def differences_table(differences: Sequence[Difference]) -> Markup:
     """Returns the differences of two runs, drawn on one scale, and in words which are more than chance."""
-    shares = [each for each in differences if each.name not in TIMES]
-    end = reach(shares)
-    heads = (
-        column("Measure"),
-        column(interval_axis(end), "plot"),
-        column("After − before", "figure"),
-        column("p", "figure"),
-        column("Verdict"),
+    end = reach([each for each in differences if each.name not in TIMES])
+    columns = (
+        ("Measure", ""),
+        (Markup(interval_axis(end)), "plot"),
+        ("After − before", "figure"),
+        ("p", "figure"),
+        ("Verdict", ""),
     )
     caption = (
         "Dot: after − before; hollow: within chance. Line: 95% interval of a paired bootstrap. "
         f"Of equally good runs, one measure in twenty falls below p = {SIGNIFICANT} all the same."
     )
-    rows = "".join(_difference_row(each, end) for each in differences)
-    return f"<p class=lead>{_said_of(differences)}</p>" + table("differences", caption, heads, [rows])
+    rows = [_difference_row(each, end) for each in differences]
+    sure = [row for row in rows if row["judged"] != "within chance"]
+    said = macros().verdict(sure, len(rows) - len(sure), SIGNIFICANT)
+    return cast(Markup, said + macros().differences(caption, columns, rows))
 
 
-def settings_table(settings: Mapping[str, Any]) -> str:
+def settings_table(settings: Mapping[str, Any]) -> Markup:
     """Returns what was asked how, on what, and with which versions."""
-    named = flat_values(settings).items()
-    rows = (f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in named)
-    return table("settings", "As recorded with the run.", (column("Setting"), column("Value")), rows)
+    return cast(Markup, macros().settings(flat_values(settings).items()))
 
 
 def _meaning(name: str, *, of_rankings: bool) -> str:
@@ -111,44 +112,27 @@ def _judge(difference: Difference) -> str:
     return "better" if is_higher != (difference.name in LOWER_IS_BETTER) else "worse"
 
 
-def _said_of(differences: Sequence[Difference]) -> str:
-    sure = [each for each in differences if _judge(each) != "within chance"]
-    if not sure:
-        return (
-            f"No difference is more than chance (p &lt; {SIGNIFICANT}): the runs cannot be told apart on this set."
-        )
-    said = ", ".join(
-        f"<strong>{escape(each.name)}</strong> {each.after - each.before:+.{_digits(each.name)}f} ({_judge(each)})"
-        for each in sure
-    )
-    rest = len(differences) - len(sure)
-    others = f"; of the other {rest}, chance alone could be the reason" if rest else ""
-    return f"More than chance (p &lt; {SIGNIFICANT}): {said}{others}."
-
-
-def _difference_row(each: Difference, end: float) -> str:
-    judged = _judge(each)
-    colour = judged if judged in ("better", "worse") else "chance"
-    digits = _digits(each.name)
+def _difference_row(each: Difference, end: float) -> dict[str, Any]:
+    """Returns what a measure's row shows."""
+    judged, digits = _judge(each), _digits(each.name)
     change = f"{each.after - each.before:+.{digits}f}"
     bounds = f"{each.low:+.{digits}f} to {each.high:+.{digits}f}"
-    plot = "" if each.name in TIMES else interval(each, end, f"{escape(each.name)}: {change}, {bounds}, {judged}")
-    p_value = f"{each.p_value:.3f}" if each.p_value >= _LEAST_P else f"&lt; {_LEAST_P}"
-    return (
-        f"<tr><th scope=row>{escape(each.name)}"
-        f"<small>{each.before:.{digits}f} → {each.after:.{digits}f}</small></th>"
-        f"<td class='plot {colour}'>{plot}</td>"
-        f"<td class=figure>{change}<small>{bounds}</small></td>"
-        f"<td class='figure p'>{p_value}</td><td class='said {colour}'>{judged}</td></tr>"
-    )
+    title = escape(f"{each.name}: {change}, {bounds}, {judged}")
+    return {
+        "name": each.name,
+        "before": f"{each.before:.{digits}f}",
+        "after": f"{each.after:.{digits}f}",
+        "change": change,
+        "bounds": bounds,
+        "colour": judged if judged in ("better", "worse") else "chance",
+        "judged": judged,
+        "p": f"{each.p_value:.3f}" if each.p_value >= _LEAST_P else f"< {_LEAST_P}",
+        "plot": Markup("" if each.name in TIMES else interval(each, end, title)),
+    }
 
 
 def _as_text(name: str, value: Any) -> str:
-    return f"{value:.{_digits(name)}f}" if isinstance(value, float) else escape(value)
-
-
-def _between(name: str, bounds: tuple[float, float]) -> str:
-    return f"{_as_text(name, bounds[0])} – {_as_text(name, bounds[1])}"
+    return f"{value:.{_digits(name)}f}" if isinstance(value, float) else str(value)
 
 
 def _digits(name: str) -> int:
