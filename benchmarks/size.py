@@ -22,12 +22,14 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import record
+from epiqa.filters import Filter
 from epiqa.models.embedder import OnnxEmbedder, titled
 from epiqa.search.query_expansion import search_terms
-from epiqa.search.retriever import DEPTH, LEXICAL_WEIGHT, Method, Retrieval, retrieve, weighted_sum
+from epiqa.search.retriever import DEPTH, Method, Retrieval, lexical_weight, retrieve, weighted_sum
 from epiqa.store.embedded import EmbeddedReader, EmbeddedWriter, vector_index
 from epiqa.store.embedded.generations import sha256
 from epiqa.store.embedded.vector_index import VectorIndex, kind_for, write_vectors
@@ -50,6 +53,7 @@ TOP_K = 20
 TIMED, WARM_UP = 200, 20  # questions
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2)  # of the lists
 COMPARED = 300  # questions whose results are compared with those of an exact search
+SEED = 3
 UPDATED = 10  # documents
 EMBEDDED, TURNS = 256, 5  # chunks, and how often they are embedded
 MOST_FOR_FTS5 = 100_000  # chunks
@@ -136,14 +140,20 @@ def search(directory: Path, questions: list[str]) -> dict[str, Any]:
         "vectors": index.info.vectors,
         "opening_s": round(statistics.median(opening), 2),
     }
-    for method in METHODS:
+    chooser, names = random.Random(SEED), [document.path for document in index.documents()]
+    ways: dict[str, Callable[[], Retrieval]] = {method: partial(Retrieval, method) for method in METHODS}
+    # Other documents for each question: a filter that comes again is not looked up again.
+    ways["fused_five_documents"] = lambda: Retrieval(within=Filter(documents=tuple(chooser.sample(names, 5))))
+    ways["fused_path_pattern"] = lambda: Retrieval(within=Filter(paths=(f"*{chooser.randrange(10)}.txt",)))
+    for name, how in ways.items():
         times, busy = [], []
         for question in questions[: WARM_UP + TIMED]:
+            retrieval = how()
             begun, worked = time.perf_counter(), time.process_time()
-            retrieve(question, index, embedder, top_k=TOP_K, how=Retrieval(method=method))
+            retrieve(question, index, embedder, top_k=TOP_K, how=retrieval)
             times.append(1000 * (time.perf_counter() - begun))
             busy.append(1000 * (time.process_time() - worked))
-        figures[f"{method}_ms"] = {
+        figures[f"{name}_ms"] = {
             "p50": round(statistics.median(times[WARM_UP:]), 1),
             "p95": round(statistics.quantiles(times[WARM_UP:], n=20)[18], 1),
             "processor_p50": round(statistics.median(busy[WARM_UP:]), 1),
@@ -159,8 +169,10 @@ def recall(real: Real, directory: Path, chunks: int) -> dict[str, float]:
     nearest = exact(real.question_vectors[:COMPARED], vector_blocks(real, chunks), DEPTH)
     for question, vector, true in zip(real.questions, real.question_vectors, nearest, strict=False):
         found = dict(index.search_vector(vector, DEPTH))
-        lexical = dict(index.search_words(search_terms(question, index), DEPTH))
-        ways = [weighted_sum(way, lexical, (1.0, LEXICAL_WEIGHT), depth=DEPTH) for way in (true, found)]
+        terms = search_terms(question, index)
+        lexical = dict(index.search_words(terms, DEPTH))
+        weights = (1.0, lexical_weight(terms))
+        ways = [weighted_sum(way, lexical, weights, depth=DEPTH) for way in (true, found)]
         dense.append(shared(true, found))
         fused.append(shared(*ways))
     return {
