@@ -1,7 +1,6 @@
 """The values that travel between the stages, and the two protocols a model must meet.
 
-All are frozen. Offsets count Unicode code points of `Document.text`, end exclusive, and for everything
-that carries `start`, `end` and `quote`: `document.text[start:end] == quote` (the verbatim invariant).
+All are frozen. Offsets count code points of `Document.text`, end exclusive: `document.text[start:end] == quote`.
 """
 
 from __future__ import annotations
@@ -86,11 +85,9 @@ class Chunking:
     with_title: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("min_words", "max_words"):
-            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
-                raise EpiQAError(f"{name} is {getattr(self, name)!r}: give a whole number of words")
-        if not isinstance(self.with_title, bool):
-            raise EpiQAError(f"with_title is {self.with_title!r}: it must be True or False")
+        for name, kind in (("min_words", int), ("max_words", int), ("with_title", bool)):
+            if type(getattr(self, name)) is not kind:
+                raise EpiQAError(f"{name} is {getattr(self, name)!r}: it must be of the type {kind.__name__}")
         if not MIN_CHUNK_WORDS <= self.min_words <= self.max_words <= MAX_CHUNK_WORDS:
             raise EpiQAError(
                 f"min_words is {self.min_words} and max_words {self.max_words}: chunks need two numbers from"

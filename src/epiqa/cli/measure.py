@@ -98,14 +98,12 @@ def evaluate_command(
     """Measure the answers, or the retrieval, on a question set. Exit code 1: a measure misses its limit."""
     from epiqa import evaluation
     from epiqa.evaluation.compare import check_baseline, read_baseline
-    from epiqa.evaluation.export import STANDARD_OUTPUT, check_writable
+    from epiqa.evaluation.export import STANDARD_OUTPUT
     from epiqa.evaluation.limits import check_limits, parse_limits, unmet
 
     limits = parse_limits(fail_under or (), fail_over or ())
     files = {"--json": json_file, "--jsonl": jsonl, "--trec": trec, "--junit": junit}
-    check_writable({**files, "--report": report}, inputs=[questions])
-    if trec is not None and mode is Mode.reader:
-        raise EpiQAError("--trec needs --mode open: with its paragraph given, a question retrieves nothing")
+    _check_files(files, report, questions, mode)
     old = None if baseline is None else read_baseline(baseline)
 
     def check(given: QuestionSet | RetrievalSet) -> None:
@@ -135,6 +133,15 @@ def evaluate_command(
         if old is not None:
             _print_differences(result, old, differences, str(baseline))
     _exit_if_missed(unmet(result.measures, limits))
+
+
+def _check_files(files: Mapping[str, Path | None], report: Path | None, questions: Path, mode: Mode) -> None:
+    """Raises EpiQAError where a file cannot be written, or has nothing to hold."""
+    from epiqa.evaluation.export import check_writable
+
+    check_writable({**files, "--report": report}, inputs=[questions])
+    if files["--trec"] is not None and mode is Mode.reader:
+        raise EpiQAError("--trec needs --mode open: with its paragraph given, a question retrieves nothing")
 
 
 def _exit_if_missed(missed: Sequence[str]) -> None:

@@ -70,10 +70,9 @@ def evaluate(
 
     Questions without documents of their own are asked against `index`; SQuAD is asked paragraph by paragraph in
     mode "reader", and in mode "open" against an index of its own articles, as BEIR is against one of its corpus.
-    Both are made in a temporary folder; `distraction` are documents to index beside a SQuAD set's own. `embedder`
-    and `reader` are as in `EpiQA`, `search` are arguments of `EpiQA.ask`: method, rewrite. `skip_invalid`
-    leaves invalid lines out; `check` is called with the set before anything is asked and may raise. Raises
-    QuestionSetError, and what `EpiQA.open` raises.
+    Both are made in a temporary folder; `distraction` are distractors to index beside a SQuAD set's own documents.
+    `search` are arguments of `EpiQA.ask`: method, rewrite. `check` is called with the set before anything is asked,
+    and may raise. Raises QuestionSetError, and what `EpiQA.open` raises.
     """
     begun = time.perf_counter()
     questions = read_questions(path, skip_invalid=skip_invalid)
@@ -100,8 +99,7 @@ def evaluate(
                 settings["calibration"] = calibration_settings(qa.calibration)
             settings |= {"search": dict(search), "embedder": qa.embedder.fingerprint, "index": index_settings(qa)}
     settings["versions"] = versions()
-    rows = per_question(Evaluation({}, tuple(outcomes), tuple(queries)))
-    intervals = confidence_intervals(rows)
+    intervals = confidence_intervals(per_question(Evaluation({}, tuple(outcomes), tuple(queries))))
     measures = query_measures(queries) if queries else answer_measures(outcomes)
     measures["seconds"] = round(time.perf_counter() - begun, 2)
     return Evaluation(measures, tuple(outcomes), tuple(queries), settings, intervals, questions.skipped)

@@ -30,9 +30,9 @@ LOCK_TIMEOUT_S = 600.0
 class EmbeddedWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
-    It starts with the catalogue of the live generation, or empty. What is added goes to a new
-    segment; with `commit`, the others are linked, or become one with it. With `rebuild` it always starts empty:
-    what was there, sound or damaged, is moved to the folder `set_aside` first, and back where nothing is committed.
+    It starts with the catalogue of the live generation, or empty. What is added goes to a new segment; `commit`
+    links the others or merges them with it. With `rebuild` it starts empty: the old index, sound or damaged, is moved to
+    the folder `set_aside`, and back if nothing is committed.
     """
 
     def __init__(
@@ -43,10 +43,8 @@ class EmbeddedWriter:
         on_wait: Callable[[], None] | None = None,
         rebuild: bool = False,
     ) -> None:
-        self._directory = directory
-        self._lock_timeout_s = lock_timeout_s
-        self._on_wait = on_wait
-        self._rebuild = rebuild
+        self._directory, self._rebuild = directory, rebuild
+        self._lock_timeout_s, self._on_wait = lock_timeout_s, on_wait
         self.set_aside: Path | None = None
         self.embedder = ""
         self.fingerprint: str | None = None
@@ -58,7 +56,6 @@ class EmbeddedWriter:
         self._hashes: dict[str, str]
         self._opened: dict[int, Segment]
         self._new: NewSegment | None
-        self._is_changed = False
 
     def __enter__(self) -> EmbeddedWriter:
         with self.translated(), ExitStack() as undo:
@@ -149,7 +146,11 @@ class EmbeddedWriter:
         """Stores a document in the new segment."""
         new = self._new_segment()
         key = catalogue.insert(
-            self._connection, document, chunks, segment=len(self._segments), first=self._written + new.chunks
+            self._connection,
+            document,
+            chunks,
+            segment=len(self._segments),
+            first=sum(segment.chunks for segment in self._segments) + new.chunks,
         )
         new.add(key, document, chunks, vectors, with_title=self.chunking.with_title)
 
@@ -158,11 +159,6 @@ class EmbeddedWriter:
             self._new = NewSegment(self._generation, self._dimensions)
             self._making.callback(self._new.close)
         return self._new
-
-    @property
-    def _written(self) -> int:
-        """How many numbers the live segments have."""
-        return sum(segment.chunks for segment in self._segments)
 
     def remove(self, document_id: str) -> bool:
         """Removes a document; returns False for an unknown id."""
@@ -298,7 +294,7 @@ class EmbeddedWriter:
         return last
 
     def checkpoint(self) -> None:
-        """Makes this generation the live one and goes on with the next, under the same lock."""
+        """Commits, and goes on with the next generation under the same lock."""
         self.commit()
         with self.translated():
             self._begin()
