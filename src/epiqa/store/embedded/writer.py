@@ -31,8 +31,8 @@ class EmbeddedWriter:
     """A context that holds the lock and an unpublished generation; without `commit` nothing changes.
 
     It starts with the catalogue of the live generation, or empty. What is added goes to a new segment; `commit`
-    links the others or merges them with it. With `rebuild` it starts empty: the old index, sound or damaged, is moved to
-    the folder `set_aside`, and back if nothing is committed.
+    links the others or merges them with it. With `rebuild` it starts empty: the old index, sound or damaged, is
+    moved to the folder `set_aside`, and back if nothing is committed.
     """
 
     def __init__(
