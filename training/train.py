@@ -111,9 +111,9 @@ def load_tokenizer(folder: Path, window: int, stride: int) -> Tokenizer:
 
 
 def competing(logits: torch.Tensor, items: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yields for each item of several rows which rows are its own, and their logits less their "no answer".
+    """Yields for each item of several rows a mask of its rows and their logits less those of "no answer".
 
-    That is first and 0, once for all of them: (1 + rows * (tokens - 1),).
+    The shared no-answer logit comes first, fixed at 0; shape (1 + rows * (tokens - 1),).
     """
     margins = logits - logits[:, :1]
     for item in torch.unique(items):

@@ -101,7 +101,7 @@ def read_calibration(path: Path) -> Calibration | None:
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
-    """Puts a calibration, with its SHA-256, in the place of the one in the file, in one step."""
+    """Stores a calibration with its SHA-256; the file is replaced in one step."""
     try:
         atomic_write.replace_file(path, _sealed(calibration).encode(), suffix=f".{uuid.uuid4().hex}")
     except OSError as error:

@@ -1,8 +1,8 @@
 """The JSON that programs read: one shape, built here, for the shell (`--json`) and over HTTP.
 
-Over HTTP a document's path is called "file": what stands under the name "path", Gradio's client would try to
-download. The shell calls it "path" (`with_path`); all else is the same. What a field means stands beside its type,
-and goes from there into the page's `openapi.json`.
+Over HTTP a document's path is called "file": Gradio's client would try to download what is named "path". The shell
+calls it "path" (`with_path`); all else is the same. What a field means stands beside its type, and goes from there
+into the page's `openapi.json`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ReplyJson(TypedDict):
 
 
 class AnswerJson(ReplyJson):
-    """What a question came to, how long it took, and what was asked."""
+    """The outcome of a question, how long it took, and what was asked."""
 
     timings_ms: TimingsJson
     index: IndexJson

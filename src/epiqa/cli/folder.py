@@ -138,7 +138,7 @@ class Interrupt(Event):
 
     @contextmanager
     def caught(self, *, is_end: bool = False) -> Iterator[None]:
-        """Catches it; where it `is_end`, an interrupt ends what is inside without an error."""
+        """Catches Ctrl-C. With `is_end` it ends what is inside without an error."""
 
         def handle(number: int, frame: FrameType | None) -> None:
             if self.is_set() or not self._is_at_work:
@@ -171,7 +171,7 @@ class Interrupt(Event):
 
 
 def _listed(paths: list[str]) -> list[str]:
-    """Returns the paths, in place of "-" those on standard input: one a line, or parted by NUL (find -print0)."""
+    """Returns the paths; "-" is replaced by those on standard input, one a line or separated by NUL."""
     if "-" not in paths:
         return paths
     data = sys.stdin.buffer.read()
@@ -182,7 +182,7 @@ def _listed(paths: list[str]) -> list[str]:
 
 
 def _chunking(words: str | None, titles: bool | None) -> Chunking | None:
-    """Returns what the options of `index` ask for, None when they ask for nothing."""
+    """Returns the chunking that the options ask for, None without one."""
     if words is None and titles is None:
         return None
     least, _, most = (words or f"{DEFAULT_CHUNKING.min_words}-{DEFAULT_CHUNKING.max_words}").partition("-")

@@ -105,7 +105,7 @@ def calibrate(
 
     The questions are asked of the whole index, those of SQuAD JSON, too: its articles must be documents of the
     index, under their paths, as in the feedback that the page saves.
-    The fit starts from the bundled calibration and leaves it the less the fewer questions there are. The
+    With fewer questions the fit stays closer to the bundled one. The
     threshold is the lowest at which at most `max_false_answers` of the unanswerable questions are answered.
     Raises QuestionSetError when the set is of no use for this.
     """
@@ -164,7 +164,7 @@ def recalibrate(asked: Sequence[Asked], reader: str, max_false_answers: float = 
                 held_out[position] = question.best(without)
 
     def threshold(left_out: int | None) -> float:
-        """Chooses by the unanswerable questions, but those of a fold."""
+        """Chooses by the unanswerable questions outside of a fold."""
         confidences = [
             confidence
             for question, of, (confidence, _) in zip(asked, folds, held_out, strict=True)

@@ -117,7 +117,7 @@ def changed_settings(evaluation: Evaluation, baseline: Mapping[str, Any]) -> lis
 
 
 def _rows(content: object) -> list[Row]:
-    """Returns the rows of the questions; raises EpiQAError when there are none, or they are no such rows."""
+    """Returns the rows of the questions; raises EpiQAError for anything else."""
     rows = content.get("per_question") if isinstance(content, Mapping) else None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise EpiQAError(

@@ -60,7 +60,7 @@ def check_limits(limits: Sequence[Limit], questions: QuestionSet | RetrievalSet,
 
 
 def unmet(measures: Mapping[str, Any], limits: Sequence[Limit]) -> list[str]:
-    """Returns what there is to say of each limit that the measures do not keep.
+    """Returns a message for each limit that the measures miss.
 
     Raises EpiQAError for a limit on a measure that does not apply to what was asked.
     """

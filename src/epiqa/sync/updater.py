@@ -70,7 +70,7 @@ class DocumentStore:
             self.flush()
 
     def flush(self) -> None:
-        """Stores what waits, and lets it become part of the index if that is due."""
+        """Stores what waits, and makes it part of the index if a checkpoint is due."""
         waiting, self._waiting, self._chunks = self._waiting, [], 0
         new = [item for item in waiting if isinstance(item, tuple)]
         with_title = self._writer.chunking.with_title

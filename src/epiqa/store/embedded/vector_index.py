@@ -97,7 +97,7 @@ class VectorIndex:
     def read(cls, path: Path, digest: str) -> VectorIndex:
         """Reads a file whose SHA-256 is `digest`; another one is not parsed, since it could crash the process.
 
-        Raises OSError, or ValueError when it is another, or nothing that is written here.
+        Raises OSError, or ValueError for a file that was not written here.
         """
         with path.open("rb") as file:
             if (found := files.sha256_of(file)) != digest:

@@ -84,7 +84,7 @@ def _faults(
     first: int,
     is_there: Mask,
 ) -> Iterator[str]:
-    """Yields what does not hold of a segment, whose numbers begin with `first`, the nearest to the documents first.
+    """Yields the faults of a segment whose chunk numbers begin with `first`, those nearest to the documents first.
 
     `is_there` masks the chunks that were not removed.
     """
@@ -137,7 +137,7 @@ class _Words:
         self._first, self._waiting = end, []
 
     def faults(self, segment: Segment, first: int, is_there: Mask) -> Iterator[str]:
-        """Yields what the word index of the segment has otherwise."""
+        """Yields where the word index of the segment differs."""
         self._flush()
         lengths = segment.lengths()
         if len(lengths) != len(is_there):

@@ -119,14 +119,14 @@ class EmbeddedWriter:
             shutil.rmtree(self._generation, ignore_errors=True)
 
     def set_embedder(self, embedder: Embedder, chunking: Chunking = DEFAULT_CHUNKING) -> None:
-        """Says what makes the vectors and the chunks of a new index; to be called before the first `add`."""
+        """Says what makes the vectors and chunks of a new index; called before the first `add`."""
         self.chunking = chunking
         self.embedder, self.fingerprint = embedder.name, embedder.fingerprint
         self._dimensions = embedder.dimensions
 
     @property
     def is_changed(self) -> bool:
-        """Returns whether there is anything to commit."""
+        """Whether there is anything to commit."""
         return self._is_changed or self.sources.is_changed
 
     def add(self, document: Document, chunks: Sequence[Chunk], vectors: Vectors) -> str | None:
@@ -188,7 +188,7 @@ class EmbeddedWriter:
     def _rename(self, document_id: str, path: str) -> None:
         """Shows a document under another path, and under another title if it is named by its file.
 
-        Its words are then written anew, with that title; its vectors stay as they were, with the old one in them.
+        Its words are then written anew with that title; its vectors keep the old one.
         """
         catalogue.rename(self._connection, document_id, path)
         title = PurePath(path).stem
