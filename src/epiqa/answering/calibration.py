@@ -77,14 +77,14 @@ class Calibration:
 
 @cache
 def bundled_calibration() -> Calibration:
-    """Returns the calibration that belongs to the bundled reader."""
+    """Returns the calibration of the bundled reader. Raises ModelError where its file was altered."""
     return Calibration.from_json(read_bundled("calibration.json").decode("utf-8"))
 
 
 def read_calibration(path: Path) -> Calibration | None:
     """Returns the calibration in a file, None when there is no file.
 
-    Raises IndexDamagedError for one that is not to the letter what `write_calibration` wrote.
+    Raises IndexDamagedError for any other content than `write_calibration` wrote.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -177,10 +177,10 @@ def fit(
 
 
 def choose_threshold(*confidences: ArrayLike, max_false_answers: float = MAX_FALSE_ANSWERS) -> float:
-    """Returns the lowest threshold, in steps of 0.005, at which at most such a share of questions is answered.
+    """Returns the lowest threshold, in steps of 0.005, at which at most this share of questions is answered.
 
-    The questions are unanswerable, and in one or several sets that count alike; of each set, `confidences` are
-    those of the questions' best spans, shape (questions,).
+    `confidences` are those of the best spans of unanswerable questions, shape (questions,), one array a set; all
+    sets count alike.
     """
     sets = [np.asarray(values, dtype=np.float64) for values in confidences]
     rates = np.mean([(values >= THRESHOLDS[:, np.newaxis]).mean(axis=1) for values in sets], axis=0)

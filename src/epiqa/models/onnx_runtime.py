@@ -36,9 +36,9 @@ _ENCODING_FIELDS = {"input_ids": "ids", MASK: "attention_mask", "token_type_ids"
 def session(path: Path, *, is_shared: bool = False) -> onnxruntime.InferenceSession:
     """Opens the graph in a file, on the CPU; weights in a file of their own are mapped into memory.
 
-    One that reads a sequence at a time takes one core for it, the others being for further sequences. With
-    `is_shared` all cores share the work on each, as is quicker where there is mostly a single one. Raises
-    ModelError when the file cannot be read, or holds no graph that ONNX Runtime can run.
+    A graph that reads one sequence at a time uses one core; other sequences use the others. With `is_shared` all
+    cores work on each sequence, which is faster for a single one. Raises ModelError when the file cannot be read or
+    is not a graph that ONNX Runtime can run.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -64,7 +64,7 @@ def _has_mask(path: Path) -> bool:
 
 
 def fingerprint(path: Path, digest_of: Callable[[Path], str] = sha256) -> str:
-    """Returns what names a graph: its file's SHA-256, or that of its and its weights', which are beside it."""
+    """Returns the SHA-256 of a graph's file; with weights beside it, the SHA-256 of both digests."""
     weights = path.with_name(WEIGHTS)
     digests = [digest_of(path), *([digest_of(weights)] if weights.exists() else [])]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

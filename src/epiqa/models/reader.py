@@ -3,7 +3,7 @@
 The reader gives each token of a window a start and an end logit; position 0 stands for "no answer" (Devlin
 et al. 2019, section 4.3). A passage longer than a window is read in windows that overlap. Sums of logits are
 compared across passages, as in Clark & Gardner 2018: they are not normalised within one. The bundled
-reader is two: a small one reads every passage, a large one takes a second look at the best.
+reader is two: a small one reads every passage, a large one the most promising again.
 """
 
 from __future__ import annotations
